@@ -1,0 +1,165 @@
+/**
+ * The configuration after it was read, checked and inherited. Property names are the directive names. Durations
+ * are in milliseconds, sizes in octets. Everything is frozen: a session keeps the object it began with.
+ *
+ * @module
+ */
+import type { ProxyProtocolMode, UpstreamTlsMode, XclientMode } from "../ports/auth_backend.ts";
+import type { LogLevel } from "../ports/telemetry.ts";
+import type { SocketAddress } from "../ports/transport.ts";
+
+/** A whole configuration file. */
+export interface Config {
+  /** The file as named on the command line. */
+  readonly file: string;
+  readonly main: MainSettings;
+  readonly servers: readonly ServerSettings[];
+}
+
+/** Directives that hold once for the process. */
+export interface MainSettings {
+  /** Where the structured log goes. */
+  readonly log: LogTarget;
+  /** Where metrics are served over HTTP, or null. */
+  readonly metrics_listen: SocketAddress | null;
+}
+
+/** A destination of log lines and the least severe level that is written. */
+export interface LogTarget {
+  readonly to: { readonly kind: "stderr" } | { readonly kind: "stdout" } | { readonly kind: "off" } | {
+    readonly kind: "file";
+    readonly path: string;
+  };
+  readonly level: LogLevel;
+}
+
+/** SASL mechanisms and `none`, as `smtp_auth` names them. */
+export type SmtpAuthMethod =
+  | "plain"
+  | "login"
+  | "cram-md5"
+  | "external"
+  | "xoauth2"
+  | "oauthbearer"
+  | "none";
+
+/** One `listen` entry. */
+export interface ListenSettings {
+  readonly address: SocketAddress;
+  /** As written, for logs: `0.0.0.0:25`, `[::]:25`, `unix:/run/postern.sock`. */
+  readonly text: string;
+  /** Implicit TLS. */
+  readonly ssl: boolean;
+  /** Whether a PROXY protocol header must come first. */
+  readonly proxy_protocol: boolean;
+  /** Queue of the operating system for connections not yet accepted. */
+  readonly backlog: number;
+}
+
+/** `auth_http`, taken apart. */
+export interface AuthHttpTarget {
+  readonly scheme: "http" | "https";
+  /** Where to connect; a host name is resolved at every connection. */
+  readonly address: SocketAddress;
+  /** Value of the `Host` header: without port, `[v6]` in brackets, `localhost` for Unix sockets (nginx). */
+  readonly host: string;
+  /** Request target, begins with `/`, query kept. */
+  readonly uri: string;
+}
+
+/** One entry of `users`. */
+export interface UserEntry {
+  /** Login as a byte string (UTF-8 octets of what the file says). */
+  readonly name: string;
+  /** `$scrypt$ln=..,r=..,p=..$salt$hash` as `postern hash-password` prints it. */
+  readonly password_hash: string;
+  readonly upstream: SocketAddress;
+}
+
+/** An address range, for `set_real_ip_from`; `unix` stands for every Unix socket peer. */
+export type AddressRange =
+  | { readonly kind: "unix" }
+  | { readonly kind: "ip"; readonly address: Uint8Array; readonly prefix: number };
+
+/** A name server of `resolver`. */
+export interface ResolverTarget {
+  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  /** Overrides the lifetime of answers, milliseconds; null takes the default of 5 minutes. */
+  readonly validMs: number | null;
+}
+
+/** `off` | `on` | `optional` | `optional_no_ca`. */
+export type VerifyClient = "off" | "on" | "optional" | "optional_no_ca";
+
+/** A certificate chain and its key, as file names made absolute. */
+export interface CertificateFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export type TlsVersion = "TLSv1.2" | "TLSv1.3";
+
+/** One server: what holds for the connections of its listeners. */
+export interface ServerSettings {
+  readonly listen: readonly ListenSettings[];
+  readonly server_name: string;
+
+  // core
+  readonly timeout: number;
+  readonly session_timeout: number;
+  readonly max_errors: number;
+  readonly resolver: ResolverTarget | null;
+  readonly resolver_timeout: number;
+  readonly set_real_ip_from: readonly AddressRange[];
+
+  // callout and embedded users; exactly one of auth_http and users is set
+  readonly auth_http: AuthHttpTarget | null;
+  readonly auth_http_header: readonly { readonly name: string; readonly value: string }[];
+  readonly auth_http_timeout: number;
+  readonly auth_http_pass_client_cert: boolean;
+  readonly auth_http_keepalive: number;
+  readonly auth_http_ssl_verify: boolean;
+  readonly auth_http_ssl_name: string | null;
+  readonly auth_http_ssl_trusted_certificate: string | null;
+  readonly users: readonly UserEntry[] | null;
+
+  // SMTP
+  readonly smtp_auth: readonly SmtpAuthMethod[];
+  readonly smtp_capabilities: readonly string[];
+  readonly smtp_client_buffer: number;
+  readonly smtp_greeting_delay: number;
+
+  // upstream
+  readonly proxy_buffer: number;
+  readonly proxy_connect_timeout: number;
+  readonly proxy_timeout: number;
+  readonly proxy_pass_error_message: boolean;
+  readonly xclient: XclientMode;
+  readonly proxy_smtp_auth: boolean;
+  /** Whether AUTH may go over a plaintext connection to another host. */
+  readonly proxy_smtp_auth_plaintext: boolean;
+  readonly proxy_protocol: ProxyProtocolMode;
+  readonly proxy_ssl: UpstreamTlsMode;
+  readonly proxy_ssl_verify: boolean;
+  readonly proxy_ssl_name: string | null;
+  readonly proxy_ssl_trusted_certificate: string | null;
+  readonly proxy_ssl_certificate: string | null;
+  readonly proxy_ssl_certificate_key: string | null;
+
+  // TLS towards clients
+  readonly starttls: "off" | "on" | "only";
+  readonly ssl_certificates: readonly CertificateFiles[];
+  readonly ssl_password_file: string | null;
+  readonly ssl_protocols: readonly TlsVersion[];
+  readonly ssl_ciphers: string | null;
+  readonly ssl_prefer_server_ciphers: boolean;
+  readonly ssl_session_timeout: number;
+  readonly ssl_session_tickets: boolean;
+  readonly ssl_verify_client: VerifyClient;
+  readonly ssl_verify_depth: number;
+  readonly ssl_client_certificate: string | null;
+  readonly ssl_trusted_certificate: string | null;
+  readonly ssl_crl: string | null;
+}

@@ -1,0 +1,79 @@
+/**
+ * What the rest of Postern tells the outside: log events and counters.
+ *
+ * @module
+ */
+
+export type LogLevel = "debug" | "info" | "notice" | "warn" | "error" | "crit" | "alert" | "emerg";
+
+/** Values are written as they are: a caller never passes credentials. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What every line about a session carries. The driver keeps one per connection up to date. */
+export interface SessionContext {
+  /** Random id of the session, also sent to the callout as `Auth-Session`. */
+  readonly id: string;
+  /** Counts connections of the process, from 1 (nginx's `*N`). */
+  readonly connection: number;
+  /** Client address and port after `set_real_ip_from`; `unix:` for Unix sockets. */
+  client: { readonly host: string; readonly port: number };
+  /** Listener, as `address:port`. */
+  readonly listener: string;
+  /** What is being done, e.g. `in auth state` (spec §4.8). */
+  doing: string;
+  /** Whether TLS came by STARTTLS. */
+  starttls: boolean;
+  /** Login as a byte string once one is known. */
+  login: string | null;
+  /** Mail server, as `address:port`. */
+  upstream: string | null;
+}
+
+/**
+ * Names of events are stable: `snake_case`, listed in README. `message` is for people.
+ */
+export interface Log {
+  /** Whether lines of this level are written by anyone: ask before building costly fields. */
+  enabled(level: LogLevel): boolean;
+  event(
+    level: LogLevel,
+    event: string,
+    message: string,
+    session: SessionContext | null,
+    fields?: LogFields,
+  ): void;
+}
+
+/** How a session ended, a closed set for metrics. */
+export type SessionOutcome =
+  | "relayed" // a relay ran and ended by either side
+  | "quit" // QUIT before a relay
+  | "client_closed" // end of stream or reset before a relay
+  | "timeout"
+  | "too_many_errors"
+  | "early_talker"
+  | "line_too_long"
+  | "proxy_header"
+  | "tls_failed"
+  | "certificate" // ssl_verify_client refused it
+  | "refused" // the callout said no, and to close
+  | "auth_unavailable" // the callout failed
+  | "upstream_failed"
+  | "relay_timeout"
+  | "shutdown"
+  | "internal_error";
+
+export type AuthOutcome = "accepted" | "refused" | "failed";
+
+/** Counters and gauges. Labels come from closed sets, never from peer text. */
+export interface Metrics {
+  connectionOpened(listener: string): void;
+  connectionClosed(listener: string, outcome: SessionOutcome, seconds: number): void;
+  /** `verb` is a known SMTP verb in upper case, or `other`. */
+  command(verb: string, code: number): void;
+  tlsHandshake(side: "client" | "upstream", ok: boolean): void;
+  auth(method: string, outcome: AuthOutcome, seconds: number): void;
+  /** `stage` is the label of the upstream phase in which it ended, or `ready`. */
+  upstream(ok: boolean, stage: string, seconds: number): void;
+  relayed(direction: "to_upstream" | "to_client", octets: number): void;
+}

@@ -1,0 +1,149 @@
+/**
+ * Byte streams between Postern and a peer, as the driver sees them.
+ *
+ * The only implementations over sockets live in `src/io/`; `tests/support/` has one in memory.
+ *
+ * @module
+ */
+
+/** A socket address in the form the configuration and the logs use. */
+export type SocketAddress =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** What is known of a certificate that the peer presented in the TLS handshake. */
+export interface PeerCertificate {
+  /** Subject as an RFC 2253 string (most specific RDN first), e.g. `CN=mx.test,O=Lab\, Inc`. */
+  readonly subject: string;
+  /** Issuer as an RFC 2253 string. */
+  readonly issuer: string;
+  /** Serial number, upper-case hexadecimal without separators. */
+  readonly serial: string;
+  /** SHA-1 of the DER form, 40 lower-case hexadecimal digits. */
+  readonly fingerprint: string;
+  /** Common name of the subject, or null. */
+  readonly commonName: string | null;
+  /** The certificate in PEM, `\n` line ends, one line end after the last line. */
+  readonly pem: string;
+}
+
+/** Outcome of judging the client's certificate (nginx `ssl_verify_client`). */
+export type CertificateVerdict =
+  | { readonly kind: "none" }
+  | { readonly kind: "success" }
+  /** `untrustedIssuer` is the class of failures that `optional_no_ca` forgives. */
+  | { readonly kind: "failed"; readonly reason: string; readonly untrustedIssuer: boolean };
+
+/** Facts of a finished TLS handshake. */
+export interface TlsFacts {
+  /** As OpenSSL names it: `TLSv1.2`, `TLSv1.3`. */
+  readonly protocol: string;
+  /** As OpenSSL names it: `TLS_AES_256_GCM_SHA384`, `ECDHE-RSA-AES128-GCM-SHA256`. */
+  readonly cipher: string;
+  /** Server name indication the client sent, or null. */
+  readonly serverName: string | null;
+  /** Application protocol agreed by ALPN, or null. */
+  readonly alpn: string | null;
+  readonly resumed: boolean;
+  /** The peer's certificate, or null. */
+  readonly peer: PeerCertificate | null;
+  readonly verdict: CertificateVerdict;
+}
+
+/**
+ * One connection, plain or over TLS. Not safe for two reads at a time, nor for two writes at a time; a read and
+ * a write may overlap. `close()` may be called at any time and ends both.
+ */
+export interface Transport {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  /** Null while the connection is plain. */
+  readonly tls: TlsFacts | null;
+  /**
+   * Reads at least one octet into `into`; null at the end of the stream. The caller may reuse `into` once the
+   * promise is settled.
+   * @throws {ConnectionError} when the connection is lost or was closed on our side.
+   */
+  read(into: Uint8Array): Promise<number | null>;
+  /**
+   * Writes all of `bytes`. Settles when the operating system (or the TLS layer) has taken them; the caller must
+   * not change `bytes` before.
+   * @throws {ConnectionError} when the connection is lost or was closed on our side.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
+  closeWrite(): Promise<void>;
+  /** Ends both directions at once and releases the socket. Never throws, idempotent. */
+  close(): void;
+}
+
+/** Stable codes of {@linkcode ConnectionError}. */
+export type ConnectionErrorCode =
+  | "closed" // we closed it
+  | "reset" // the peer or the network ended it
+  | "refused" // nothing listens there
+  | "unreachable" // no route, host down
+  | "not_found" // the name does not resolve
+  | "timeout"
+  | "tls" // handshake or record failure
+  | "certificate" // the peer's certificate was not acceptable
+  | "other";
+
+/** An operation on a connection failed for a reason outside Postern's code. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  readonly code: ConnectionErrorCode;
+  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A listening socket. */
+export interface Listener {
+  readonly address: SocketAddress;
+  /**
+   * The next connection; null after `close()`. Errors of single connections and exhausted file descriptors are
+   * retried inside, never thrown.
+   */
+  accept(): Promise<Transport | null>;
+  /** Stops accepting. Idempotent. */
+  close(): void;
+}
+
+/** Turns an accepted plain connection into the server side of a TLS connection. */
+export interface TlsAcceptor {
+  /**
+   * Runs the handshake. The plain transport belongs to the returned one afterwards; closing the plain one while
+   * the handshake runs aborts it. Octets read from `plain` before the call are not part of the handshake.
+   * @throws {ConnectionError} with code `tls`, `reset` or `closed`.
+   */
+  accept(plain: Transport): Promise<Transport>;
+}
+
+/** How TLS towards a mail server is to be done (`proxy_ssl_*`). */
+export interface UpstreamTlsOptions {
+  /** Name for SNI and for the check of the certificate. */
+  readonly serverName: string;
+  /** Whether the certificate is verified. */
+  readonly verify: boolean;
+  /** PEM of the authorities to trust instead of the system's, or null. */
+  readonly trustedCertificates: string | null;
+  /** PEM of our own certificate chain and key, or null. */
+  readonly certificate: string | null;
+  readonly certificateKey: string | null;
+}
+
+/** Opens connections to mail servers. */
+export interface Dialer {
+  /**
+   * Connects. Host names are resolved here, every address is tried.
+   * @throws {ConnectionError}
+   */
+  connect(target: SocketAddress, signal: AbortSignal): Promise<Transport>;
+  /**
+   * Upgrades a connection to the client side of TLS. On failure the connection is closed.
+   * @throws {ConnectionError} with code `tls`, `certificate`, `reset` or `closed`.
+   */
+  startTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transport>;
+}
