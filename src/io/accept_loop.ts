@@ -1,0 +1,61 @@
+import type { Listener, SocketAddress, Transport } from "../ports/transport.ts";
+
+/** What accepts connections, before errors are dealt with. */
+export interface AcceptSource {
+  accept(): Promise<Transport>;
+  close(): void;
+}
+
+/** First and longest wait after a failed accept, in milliseconds; it doubles between them. */
+const FIRST_WAIT_MS = 5;
+const LONGEST_WAIT_MS = 1000;
+
+/**
+ * A {@linkcode Listener} that outlives the errors of accept(2): a connection that was reset before it was accepted, or
+ * no file descriptor left. It waits before it tries again, since the second kind lasts and would take all CPU time.
+ */
+export class AcceptLoop implements Listener {
+  readonly address: SocketAddress;
+  readonly #source: AcceptSource;
+  #closed = false;
+  /** Ends the waits between two tries. */
+  readonly #wakers = new Set<() => void>();
+
+  constructor(source: AcceptSource, address: SocketAddress) {
+    this.#source = source;
+    this.address = address;
+  }
+
+  async accept(): Promise<Transport | null> {
+    for (let waitMs = FIRST_WAIT_MS; !this.#closed; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+      try {
+        const accepted = await this.#source.accept();
+        if (!this.#closed) return accepted;
+        accepted.close();
+      } catch {
+        // Which error it was does not matter: either we closed the socket, or trying again is all there is to do.
+        if (!this.#closed) await this.#wait(waitMs);
+      }
+    }
+    return null;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#source.close();
+    for (const wake of this.#wakers) wake();
+  }
+
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wakers.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, milliseconds);
+      this.#wakers.add(wake);
+    });
+  }
+}

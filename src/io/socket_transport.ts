@@ -1,0 +1,85 @@
+import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import { closedError, toConnectionError } from "./connection_errors.ts";
+import { toSocketAddress } from "./socket_address.ts";
+
+/** A {@linkcode Transport} over a TCP or Unix socket of Deno, or over a TLS connection of `Deno.startTls`. */
+export class SocketTransport implements Transport {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly tls: TlsFacts | null;
+  readonly #socket: Deno.Conn;
+  #closed = false;
+  #writeEnded = false;
+
+  constructor(socket: Deno.Conn, tls: TlsFacts | null = null) {
+    this.#socket = socket;
+    this.tls = tls;
+    this.local = toSocketAddress(socket.localAddr);
+    this.remote = toSocketAddress(socket.remoteAddr);
+    // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
+    if (isTcp(socket)) setNoDelay(socket);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#socket.read(into);
+    } catch (error) {
+      throw this.#failure(error, "read");
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      let written = await this.#socket.write(bytes);
+      while (written < bytes.length) written += await this.#socket.write(bytes.subarray(written));
+    } catch (error) {
+      throw this.#failure(error, "write");
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    if (this.#closed || this.#writeEnded) return;
+    this.#writeEnded = true;
+    try {
+      await this.#socket.closeWrite();
+    } catch {
+      // The peer may have reset the connection before; the next read says so.
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#socket.close();
+    } catch {
+      // The runtime has released the socket already.
+    }
+  }
+
+  /**
+   * Gives the TCP socket away, for `Deno.startTls`; this transport is closed afterwards. Null when there is no plain
+   * TCP socket to give.
+   */
+  detachTcp(): Deno.TcpConn | null {
+    if (this.#closed || this.tls !== null || !isTcp(this.#socket)) return null;
+    this.#closed = true;
+    return this.#socket;
+  }
+
+  #failure(error: unknown, doing: string): Error {
+    return this.#closed ? closedError() : toConnectionError(error, doing);
+  }
+}
+
+function isTcp(socket: Deno.Conn): socket is Deno.TcpConn {
+  return "setNoDelay" in socket;
+}
+
+function setNoDelay(socket: Deno.TcpConn): void {
+  try {
+    socket.setNoDelay(true);
+  } catch {
+    // The peer was gone before the connection was accepted; the first read says so.
+  }
+}
