@@ -1,0 +1,93 @@
+/**
+ * Byte strings: text that holds one octet, 0x00-0xFF, per UTF-16 unit.
+ *
+ * @module
+ */
+
+/**
+ * Longest run handed to `String.fromCharCode` at once; arguments go over the stack, which is not endless.
+ */
+const CHUNK_OCTETS = 4096;
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Characters that could forge or garble a line of a log: controls, invisible formatting, line separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Turns a byte string into octets. A unit above 0xFF becomes `?`: cutting it down to its low octet would let
+ * U+010A become a line feed.
+ */
+export function encodeLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    bytes[i] = unit <= 0xff ? unit : 0x3f;
+  }
+  return bytes;
+}
+
+/**
+ * Turns octets into a byte string, from `start` to before `end`. (`TextDecoder("latin1")` is no help: it is
+ * windows-1252 and changes 0x80-0x9F.)
+ */
+export function decodeLatin1(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  if (end - start <= CHUNK_OCTETS) return decodeChunk(bytes, start, end);
+  let text = "";
+  for (let from = start; from < end; from += CHUNK_OCTETS) {
+    text += decodeChunk(bytes, from, Math.min(from + CHUNK_OCTETS, end));
+  }
+  return text;
+}
+
+function decodeChunk(bytes: Uint8Array, start: number, end: number): string {
+  const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+  // `apply` takes any array-like; the declared type knows only number[].
+  return String.fromCharCode.apply(null, part as unknown as number[]);
+}
+
+/** Joins octets into one new array. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** The UTF-8 octets of ordinary text, as a byte string. */
+export function encodeUtf8AsByteString(text: string): string {
+  return decodeLatin1(utf8Encoder.encode(text));
+}
+
+/**
+ * A byte string made fit for people and logs: read as UTF-8 where it is valid UTF-8, else as Latin-1; characters
+ * that do not print appear as `\xNN`, above 0xFF as `\u{NNNN}`. Not reversible.
+ */
+export function displayText(byteString: string): string {
+  return decodeUtf8(byteString).replace(UNPRINTABLE, escapeCharacter);
+}
+
+function decodeUtf8(byteString: string): string {
+  for (let i = 0; i < byteString.length; i++) {
+    if (byteString.charCodeAt(i) < 0x80) continue;
+    try {
+      return utf8Decoder.decode(encodeLatin1(byteString));
+    } catch {
+      // Not UTF-8, which is an answer and no failure.
+      return byteString;
+    }
+  }
+  return byteString;
+}
+
+function escapeCharacter(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  const hex = code.toString(16).toUpperCase();
+  return code <= 0xff ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
+}

@@ -1,0 +1,93 @@
+/**
+ * A queue of octets: filled at one end, looked at and taken from at the other.
+ *
+ * Taken octets are not moved away at once but when room is needed, and only when at least as many were taken as
+ * would move; so every octet is copied a bounded number of times. An empty queue gives a large buffer back, as an
+ * idle connection should cost little, and keeps a small one, as most reads bring one line.
+ *
+ * @module
+ */
+import { decodeLatin1 } from "./latin1.ts";
+
+/** Size of the first buffer, and the largest that an empty queue keeps. */
+const KEPT_OCTETS = 512;
+const NOTHING = new Uint8Array(0);
+
+/** Octets that were pushed and not yet taken. Who pushes keeps the bound: it grows as needed. */
+export class OctetQueue {
+  #buffer: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+
+  /** Octets in the queue. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Appends a copy. */
+  push(bytes: Uint8Array): void {
+    if (this.#end + bytes.length > this.#buffer.length) this.#makeRoom(bytes.length);
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  #makeRoom(octets: number): void {
+    const length = this.length;
+    const needed = length + octets;
+    if (needed <= this.#buffer.length && this.#start >= length) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+    } else {
+      const larger = new Uint8Array(Math.max(KEPT_OCTETS, needed, length * 2));
+      larger.set(this.#buffer.subarray(this.#start, this.#end));
+      this.#buffer = larger;
+    }
+    this.#start = 0;
+    this.#end = length;
+  }
+
+  /** The octet at `index`, or -1 behind the end. */
+  at(index: number): number {
+    return index < this.length ? this.#buffer[this.#start + index] ?? -1 : -1;
+  }
+
+  /** Index of the first `octet` at or behind `from`, or -1. */
+  indexOf(octet: number, from: number): number {
+    // By hand: TypedArray.indexOf() would search the unused rest of the buffer too, or need a view for each call.
+    const buffer = this.#buffer;
+    const end = this.#end;
+    for (let i = this.#start + from; i < end; i++) {
+      if (buffer[i] === octet) return i - this.#start;
+    }
+    return -1;
+  }
+
+  /** The octets from `start` to before `end` as a byte string. */
+  text(start: number, end: number): string {
+    return decodeLatin1(this.#buffer, this.#start + start, this.#start + end);
+  }
+
+  /** A copy of the octets from `start` to before `end`. */
+  slice(start: number, end: number): Uint8Array {
+    return this.#buffer.slice(this.#start + start, this.#start + end);
+  }
+
+  /** Takes away the first `octets`, at most all. */
+  drop(octets: number): void {
+    this.#start += octets;
+    if (this.#start >= this.#end) this.clear();
+  }
+
+  /** Takes everything. */
+  takeAll(): Uint8Array {
+    const all = this.slice(0, this.length);
+    this.clear();
+    return all;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#start = 0;
+    this.#end = 0;
+    if (this.#buffer.length > KEPT_OCTETS) this.#buffer = NOTHING;
+  }
+}
