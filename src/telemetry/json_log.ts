@@ -17,7 +17,7 @@ const BUFFER_UNITS = 1024 * 1024;
 /** How long `flush()` and `close()` wait for a sink that takes nothing, in milliseconds. */
 const FLUSH_MS = 2000;
 
-const SEVERITY: Readonly<Record<LogLevel, number>> = {
+const SEVERITY: Readonly<Record<LogLevel | "off", number>> = {
   debug: 0,
   info: 1,
   notice: 2,
@@ -26,12 +26,13 @@ const SEVERITY: Readonly<Record<LogLevel, number>> = {
   crit: 5,
   alert: 6,
   emerg: 7,
+  off: 8,
 };
 
 /** Settings of a {@linkcode JsonLog}. */
 export interface JsonLogOptions {
-  /** The least severe level that is written. */
-  readonly level: LogLevel;
+  /** The least severe level that is written; `off` writes nothing. */
+  readonly level: LogLevel | "off";
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
   /** Time limit of `flush()` and `close()` in milliseconds; 2000 by default. */

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import type { SessionOutcome } from "../../../src/ports/telemetry.ts";
+import { NO_METRICS, PrometheusMetrics } from "../../../src/telemetry/metrics.ts";
+
+function metrics(): PrometheusMetrics {
+  return new PrometheusMetrics({ version: "0.1.0", runtime: "deno 2.9.6", startedAt: 1700000000.5 });
+}
+
+/** Values by name and labels, for lines such as `name{a="b"} 1`. */
+function values(text: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue;
+    const at = line.lastIndexOf(" ");
+    assert.equal(found.has(line.slice(0, at)), false, `twice: ${line}`);
+    found.set(line.slice(0, at), Number(line.slice(at + 1)));
+  }
+  return found;
+}
+
+const rows: readonly { act: (to: PrometheusMetrics) => void; expect: Record<string, number> }[] = [
+  {
+    act: () => {},
+    expect: {
+      'postern_build_info{version="0.1.0",runtime="deno 2.9.6"}': 1,
+      "postern_process_start_time_seconds": 1700000000.5,
+      'postern_tls_handshakes_total{side="client",result="failed"}': 0,
+      'postern_relayed_octets_total{direction="to_client"}': 0,
+    },
+  },
+  {
+    act: (to) => {
+      for (let count = 0; count < 3; count++) to.connectionOpened("0.0.0.0:25");
+      to.connectionClosed("0.0.0.0:25", "quit", 0.2);
+    },
+    expect: {
+      'postern_connections_opened_total{listener="0.0.0.0:25"}': 3,
+      'postern_connections_active{listener="0.0.0.0:25"}': 2,
+      'postern_connections_closed_total{listener="0.0.0.0:25",outcome="quit"}': 1,
+      'postern_session_duration_seconds_bucket{le="0.1"}': 0,
+      'postern_session_duration_seconds_bucket{le="0.25"}': 1,
+      'postern_session_duration_seconds_bucket{le="+Inf"}': 1,
+      "postern_session_duration_seconds_sum": 0.2,
+      "postern_session_duration_seconds_count": 1,
+    },
+  },
+  {
+    act: (to) => {
+      to.command("EHLO", 250);
+      to.command("EHLO", 250);
+      to.command("EHLO", 501);
+      to.command("XYZZY", 500);
+      to.command("MAIL", 12345);
+      to.command("MAIL", NaN);
+    },
+    expect: {
+      'postern_commands_total{verb="EHLO",code="250"}': 2,
+      'postern_commands_total{verb="EHLO",code="501"}': 1,
+      'postern_commands_total{verb="other",code="500"}': 1,
+      'postern_commands_total{verb="MAIL",code="other"}': 2,
+    },
+  },
+  {
+    act: (to) => {
+      to.tlsHandshake("client", true);
+      to.tlsHandshake("upstream", false);
+    },
+    expect: {
+      'postern_tls_handshakes_total{side="client",result="ok"}': 1,
+      'postern_tls_handshakes_total{side="upstream",result="failed"}': 1,
+    },
+  },
+  {
+    act: (to) => {
+      to.auth("plain", "accepted", 0.004);
+      to.auth("plain", "refused", 70);
+      to.auth("made-up", "failed", 1);
+    },
+    expect: {
+      'postern_auth_total{method="plain",outcome="accepted"}': 1,
+      'postern_auth_total{method="plain",outcome="refused"}': 1,
+      'postern_auth_total{method="other",outcome="failed"}': 1,
+      'postern_auth_duration_seconds_bucket{le="0.005"}': 1,
+      'postern_auth_duration_seconds_bucket{le="1"}': 2,
+      'postern_auth_duration_seconds_bucket{le="60"}': 2,
+      'postern_auth_duration_seconds_bucket{le="+Inf"}': 3,
+    },
+  },
+  {
+    act: (to) => {
+      to.upstream(true, "ready", 0.002);
+      to.upstream(false, "sending MAIL FROM", 0.002);
+    },
+    expect: {
+      'postern_upstream_total{stage="ready",result="ok"}': 1,
+      'postern_upstream_total{stage="sending MAIL FROM",result="failed"}': 1,
+      "postern_upstream_duration_seconds_count": 2,
+    },
+  },
+  {
+    act: (to) => {
+      to.relayed("to_upstream", 5_000_000_000);
+      to.relayed("to_upstream", 1);
+    },
+    expect: { 'postern_relayed_octets_total{direction="to_upstream"}': 5_000_000_001 },
+  },
+];
+
+for (const { act, expect } of rows) {
+  Deno.test(`PrometheusMetrics exposes ${Object.keys(expect).at(-1)}`, () => {
+    const subject = metrics();
+    act(subject);
+    const found = values(subject.expose());
+    for (const [name, value] of Object.entries(expect)) assert.equal(found.get(name), value, name);
+  });
+}
+
+Deno.test("PrometheusMetrics counts a value on a bucket's bound into that bucket", () => {
+  const subject = metrics();
+  subject.auth("plain", "accepted", 0.005);
+  const found = values(subject.expose());
+  assert.equal(found.get('postern_auth_duration_seconds_bucket{le="0.0025"}'), 0);
+  assert.equal(found.get('postern_auth_duration_seconds_bucket{le="0.005"}'), 1);
+});
+
+Deno.test("PrometheusMetrics bounds the names it keeps", () => {
+  const subject = metrics();
+  for (let count = 0; count < 1000; count++) subject.upstream(false, `stage ${count}`, 1);
+  const names = [...values(subject.expose()).keys()].filter((name) =>
+    name.startsWith("postern_upstream_total")
+  );
+  assert.ok(names.length <= 257, String(names.length));
+  assert.ok(names.includes('postern_upstream_total{stage="other",result="failed"}'));
+});
+
+Deno.test("PrometheusMetrics describes every family once and counts every outcome", () => {
+  const subject = metrics();
+  const outcomes: SessionOutcome[] = ["relayed", "client_closed", "timeout", "internal_error", "shutdown"];
+  for (const outcome of outcomes) {
+    subject.connectionOpened("[::]:25");
+    subject.connectionClosed("[::]:25", outcome, 1);
+  }
+  const text = subject.expose();
+  const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
+  assert.equal(new Set(families).size, families.length);
+  assert.equal(families.length, [...text.matchAll(/^# HELP /gm)].length);
+  for (const name of families) assert.match(name ?? "", /^postern_[a-z_]+$/);
+  const found = values(text);
+  for (const outcome of outcomes) {
+    assert.equal(found.get(`postern_connections_closed_total{listener="[::]:25",outcome="${outcome}"}`), 1);
+  }
+  assert.ok(text.endsWith("\n"));
+});
+
+Deno.test("PrometheusMetrics escapes label values", () => {
+  const subject = metrics();
+  subject.connectionOpened('unix:/a"b\\c\nd');
+  assert.match(subject.expose(), /opened_total\{listener="unix:\/a\\"b\\\\c\\nd"\} 1\n/);
+});
+
+Deno.test("NO_METRICS takes everything", () => {
+  NO_METRICS.connectionOpened("x");
+  NO_METRICS.connectionClosed("x", "quit", 1);
+  NO_METRICS.command("EHLO", 250);
+  NO_METRICS.tlsHandshake("client", true);
+  NO_METRICS.auth("plain", "accepted", 1);
+  NO_METRICS.upstream(true, "ready", 1);
+  NO_METRICS.relayed("to_client", 1);
+});
