@@ -1,0 +1,166 @@
+/**
+ * SMTP replies (RFC 5321 §4.2): read from a mail server, and written for a client.
+ *
+ * @module
+ */
+import { encodeLatin1 } from "../bytes/latin1.ts";
+import { OctetQueue } from "../bytes/octet_queue.ts";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const HYPHEN = 0x2d;
+
+/** No EHLO reply comes near; a server that goes on and on is cut here. */
+const MAX_LINES = 512;
+const MAX_FAULT_OCTETS = 200;
+
+/** A complete reply. */
+export interface Reply {
+  /** 200 to 599. */
+  readonly code: number;
+  /** What follows `250-` or `250 ` in every line, as byte strings; one line at least. */
+  readonly lines: readonly string[];
+  /** The octets as they came, every CRLF included. */
+  readonly raw: Uint8Array;
+}
+
+/** What came is no reply. */
+export interface ReplyFault {
+  readonly kind: "fault";
+  /** `too_long`: over the limit of octets or 512 lines. */
+  readonly code: "too_long" | "malformed";
+  /** The line at fault, or the beginning of what is too long: a byte string of at most 200 octets. */
+  readonly text: string;
+}
+
+/**
+ * Reads replies. Feed again only after `next` has answered null: then no more is held than one limit and one read.
+ * A fault stays: there is no telling where the next reply would begin.
+ */
+export class ReplyReader {
+  readonly #limit: number;
+  readonly #octets = new OctetQueue();
+  #searched = 0;
+  #lineStart = 0;
+  #code = 0;
+  #lines: string[] = [];
+  #fault: ReplyFault | null = null;
+
+  /** `limitOctets` bounds one reply, all lines and their ends together (`proxy_buffer`). */
+  constructor(limitOctets: number) {
+    this.#limit = limitOctets;
+  }
+
+  /** Octets fed and not yet taken. */
+  get pending(): number {
+    return this.#octets.length;
+  }
+
+  feed(bytes: Uint8Array): void {
+    this.#octets.push(bytes);
+  }
+
+  /**
+   * The next reply, null for "need more", or what is wrong. Every line ends with CRLF, begins with the same three
+   * digits, and has SP, `-` or nothing after them (RFC 5321 §4.2.1).
+   */
+  next(): Reply | null | ReplyFault {
+    if (this.#fault !== null) return this.#fault;
+    for (;;) {
+      const lineFeed = this.#octets.indexOf(LF, this.#searched);
+      const end = lineFeed < 0 ? this.#octets.length : lineFeed + 1;
+      this.#searched = end;
+      if (end > this.#limit) return this.#failTooLong();
+      if (lineFeed < 0) return end === this.#limit ? this.#failTooLong() : null;
+      const line = this.#readLine(lineFeed);
+      if (line === null) return this.#failMalformed(lineFeed);
+      this.#lines.push(line.text);
+      this.#code = line.code;
+      this.#lineStart = end;
+      if (line.last) return this.#takeReply(end);
+      if (this.#lines.length === MAX_LINES) return this.#failTooLong();
+    }
+  }
+
+  /** Reads the line that begins at `#lineStart`; null when it is malformed. */
+  #readLine(lineFeed: number): { code: number; last: boolean; text: string } | null {
+    const octets = this.#octets;
+    const start = this.#lineStart;
+    const end = lineFeed - 1;
+    if (end < start + 3 || octets.at(end) !== CR) return null;
+    const code = this.#readCode(start);
+    if (code < 200 || (start > 0 && code !== this.#code)) return null;
+    if (end === start + 3) return { code, last: true, text: "" };
+    const separator = octets.at(start + 3);
+    if (separator !== SPACE && separator !== HYPHEN) return null;
+    const text = octets.text(start + 4, end);
+    // A CR of its own would be a line end to some clients: 250-<CR>... can hide another reply.
+    if (text.includes("\r")) return null;
+    return { code, last: separator === SPACE, text };
+  }
+
+  /** Value of the three digits at `start`; 0 when they are not three digits or the first is not 2 to 5. */
+  #readCode(start: number): number {
+    const first = this.#octets.at(start) - 0x30;
+    const second = this.#octets.at(start + 1) - 0x30;
+    const third = this.#octets.at(start + 2) - 0x30;
+    if (first < 2 || first > 5 || second < 0 || second > 9 || third < 0 || third > 9) return 0;
+    return first * 100 + second * 10 + third;
+  }
+
+  #takeReply(end: number): Reply {
+    const reply = { code: this.#code, lines: this.#lines, raw: this.#octets.slice(0, end) };
+    this.#octets.drop(end);
+    this.#forget();
+    return reply;
+  }
+
+  #failTooLong(): ReplyFault {
+    return this.#fail("too_long", 0, this.#limit);
+  }
+
+  #failMalformed(lineFeed: number): ReplyFault {
+    const crlf = lineFeed > this.#lineStart && this.#octets.at(lineFeed - 1) === CR;
+    return this.#fail("malformed", this.#lineStart, crlf ? lineFeed - 1 : lineFeed);
+  }
+
+  #fail(code: ReplyFault["code"], start: number, end: number): ReplyFault {
+    const text = this.#octets.text(start, Math.min(end, start + MAX_FAULT_OCTETS));
+    this.#fault = { kind: "fault", code, text };
+    return this.#fault;
+  }
+
+  /** Everything that was not taken, for the peer that comes after the replies. */
+  takeRest(): Uint8Array {
+    this.#forget();
+    return this.#octets.takeAll();
+  }
+
+  /** Throws everything away (RFC 3207 §4.2), a fault too. */
+  clear(): void {
+    this.#forget();
+    this.#octets.clear();
+  }
+
+  #forget(): void {
+    this.#searched = 0;
+    this.#lineStart = 0;
+    this.#code = 0;
+    this.#lines = [];
+    this.#fault = null;
+  }
+}
+
+/**
+ * Writes a reply. Every LF in `text`, a byte string, begins a new line of the reply, with the enhanced status code
+ * (RFC 2034 §4) again; a CR is left out, so no text can add a reply of its own. The SP stays when the text is
+ * empty: `334 ` is the empty challenge (RFC 4954 §4).
+ */
+export function formatReply(code: number, enhanced: string | null, text: string): Uint8Array {
+  const status = enhanced === null ? "" : `${enhanced} `;
+  if (!text.includes("\n") && !text.includes("\r")) return encodeLatin1(`${code} ${status}${text}\r\n`);
+  const lines = text.replaceAll("\r", "").split("\n");
+  const last = lines.length - 1;
+  return encodeLatin1(lines.map((line, i) => `${code}${i < last ? "-" : " "}${status}${line}\r\n`).join(""));
+}
