@@ -1,0 +1,176 @@
+/**
+ * What a response of the auth service means (spec §3.3, §3.4).
+ *
+ * Differences from nginx: a status outside 2xx or no `Auth-Status` is a failure, never a success; `Auth-Server`
+ * may be a host name, `[IPv6]` or `unix:/path`; `Auth-Error-Code` is checked; the `Auth-Upstream-*` headers
+ * choose per login what the configuration says per server.
+ *
+ * @module
+ */
+import { formatIp, parseIp } from "../bytes/ip_address.ts";
+import { displayText } from "../bytes/latin1.ts";
+import type { AuthAnswer, AuthFailureCode, UpstreamChoices } from "../ports/auth_backend.ts";
+import type { SocketAddress } from "../ports/transport.ts";
+import { CalloutError } from "./callout_error.ts";
+import type { HttpHead } from "./http_response.ts";
+
+/** The service asks for the same question again after `ms` milliseconds (`Auth-Status: WAIT`). */
+export interface WaitAnswer {
+  readonly kind: "wait";
+  readonly ms: number;
+}
+
+/** Longest `Auth-Wait`, in seconds. */
+const maxWaitSeconds = 3600;
+/** Octets of an error text: with the longest code, its spaces and CRLF it fills a reply line (RFC 5321 §4.5.3.1.5). */
+const maxErrorText = 500;
+/** Octets of a SASL challenge line (RFC 4954 §4). */
+const maxSaslChallenge = 12288;
+/** Octets of a Unix socket's path on Linux. */
+const maxSocketPath = 107;
+/** Octets of a host name (RFC 1035 §2.3.4). */
+const maxHostName = 253;
+
+const tlsChoices = { off: "off", starttls: "starttls", on: "on" } as const;
+const authChoices = {
+  off: "off",
+  on: "on",
+  plain: "plain",
+  login: "login",
+  xoauth2: "xoauth2",
+  oauthbearer: "oauthbearer",
+} as const;
+const xclientChoices = { off: "off", on: "on", nginx: "nginx" } as const;
+const proxyProtocolChoices = { off: "off", on: "v1", v1: "v1", v2: "v2" } as const;
+
+/** Interprets a response head. Never throws. */
+export function interpretAnswer(head: HttpHead): AuthAnswer | WaitAnswer {
+  try {
+    return interpret(head);
+  } catch (error) {
+    if (error instanceof CalloutError) return { kind: "failed", code: error.code, reason: error.message };
+    throw error;
+  }
+}
+
+function interpret(head: HttpHead): AuthAnswer | WaitAnswer {
+  if (head.status < 200 || head.status > 299) {
+    throw failure("status", "a 2xx status", `${head.status} ${head.reason}`.trimEnd());
+  }
+  const { headers } = head;
+  const status = headers.get("auth-status") ?? "";
+  if (status === "") throw failure("no_status", "an Auth-Status header", null);
+  if (status === "OK") {
+    return {
+      kind: "accepted",
+      upstream: parseUpstream(headers),
+      user: headers.get("auth-user") || null,
+      secret: headers.get("auth-pass") || null,
+      choices: parseChoices(headers),
+    };
+  }
+  const waitMs = parseWait(headers.get("auth-wait"));
+  if (status === "WAIT") {
+    // nginx repeats the question at once and for ever (spec §3.4).
+    if (waitMs === null) throw failure("wait", "an Auth-Wait of at least 1 second with WAIT", null);
+    return { kind: "wait", ms: waitMs };
+  }
+  return {
+    kind: "refused",
+    text: sanitizeText(status),
+    code: parseErrorCode(headers.get("auth-error-code")),
+    waitMs,
+    saslChallenge: parseSaslChallenge(headers.get("auth-error-sasl")),
+  };
+}
+
+function failure(code: AuthFailureCode, expected: string, got: string | null): CalloutError {
+  const what = got === null ? "none" : `"${displayText(got.slice(0, 80))}"`;
+  return new CalloutError(code, `expected ${expected}, got ${what}`);
+}
+
+function parseUpstream(headers: ReadonlyMap<string, string>): SocketAddress {
+  const server = headers.get("auth-server") ?? "";
+  if (server === "") throw failure("no_server", "an Auth-Server header", null);
+  if (server.startsWith("unix:")) {
+    const path = server.slice("unix:".length);
+    if (!path.startsWith("/") || path.length > maxSocketPath) {
+      throw failure(
+        "invalid_server",
+        `an absolute path of at most ${maxSocketPath} octets in Auth-Server`,
+        server,
+      );
+    }
+    return { kind: "unix", path };
+  }
+  const host = parseHost(server);
+  if (host === null) {
+    throw failure("invalid_server", "an IP address, host name or unix:/path in Auth-Server", server);
+  }
+  const port = headers.get("auth-port") ?? "";
+  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  if (number < 1 || number > 65535) {
+    throw failure("invalid_port", "an Auth-Port from 1 to 65535", port === "" ? null : port);
+  }
+  return { kind: "tcp", host, port: number };
+}
+
+function parseHost(text: string): string | null {
+  const bracketed = text.startsWith("[") && text.endsWith("]");
+  const address = parseIp(bracketed ? text.slice(1, -1) : text);
+  if (address !== null) return bracketed && address.length !== 16 ? null : formatIp(address);
+  const name = text.endsWith(".") ? text.slice(0, -1) : text;
+  // A name whose last label is a number is a mistyped IPv4 address (RFC 3696 §2).
+  if (name.length > maxHostName || /(^|\.)\d+$/.test(name)) return null;
+  return name.split(".").every(isHostLabel) ? name.toLowerCase() : null;
+}
+
+function isHostLabel(label: string): boolean {
+  return label.length <= 63 && /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$/.test(label);
+}
+
+function parseChoices(headers: ReadonlyMap<string, string>): UpstreamChoices {
+  return {
+    tls: choose(headers, "Auth-Upstream-TLS", tlsChoices),
+    auth: choose(headers, "Auth-Upstream-Auth", authChoices),
+    xclient: choose(headers, "Auth-Upstream-XCLIENT", xclientChoices),
+    proxyProtocol: choose(headers, "Auth-Upstream-Proxy-Protocol", proxyProtocolChoices),
+  };
+}
+
+function choose<T extends string>(
+  headers: ReadonlyMap<string, string>,
+  header: string,
+  choices: Readonly<Record<string, T>>,
+): T | null {
+  const value = headers.get(header.toLowerCase()) ?? "";
+  if (value === "") return null;
+  const name = value.toLowerCase();
+  const choice = Object.hasOwn(choices, name) ? choices[name] : undefined;
+  if (choice !== undefined) return choice;
+  throw failure("invalid_choice", `one of ${Object.keys(choices).join(", ")} in ${header}`, value);
+}
+
+/** Whole seconds as milliseconds; null for none, 0 and what is no number (spec §3.3). */
+function parseWait(value: string | undefined): number | null {
+  if (value === undefined || !/^\d+$/.test(value)) return null;
+  return Math.min(Number(value), maxWaitSeconds) * 1000 || null;
+}
+
+/** A basic and an enhanced code of one class (RFC 2034 §4), or null so that the default is used. */
+function parseErrorCode(value: string | undefined): string | null {
+  return value !== undefined && /^(?:4\d\d(?: 4(?:\.\d{1,3}){2})?|5\d\d(?: 5(?:\.\d{1,3}){2})?)$/.test(value)
+    ? value
+    : null;
+}
+
+function parseSaslChallenge(value: string | undefined): string | null {
+  const valid = value !== undefined && value !== "" && value.length <= maxSaslChallenge &&
+    value.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(value);
+  return valid ? value : null;
+}
+
+function sanitizeText(text: string): string {
+  // deno-lint-ignore no-control-regex -- they are what must not reach the client
+  return text.slice(0, maxErrorText).replace(/[\x00-\x1f\x7f]/g, " ");
+}

@@ -1,0 +1,101 @@
+import type { AuthAnswer, AuthBackend, AuthQuestion } from "../ports/auth_backend.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Dialer, SocketAddress } from "../ports/transport.ts";
+import { interpretAnswer } from "./auth_answer.ts";
+import { CalloutError } from "./callout_error.ts";
+import { HttpConnectionPool } from "./http_connection_pool.ts";
+import { compileRequest, formatRequest, type RequestTemplate } from "./http_request.ts";
+import { createServiceConnector } from "./service_connector.ts";
+
+/** Times that one question is repeated for `Auth-Status: WAIT`; nginx asks services to stop after 10 to 20. */
+const maxRepeats = 20;
+
+/** An auth service and how it is asked. */
+export interface HttpBackendOptions {
+  /** `auth_http`, taken apart. */
+  readonly target: {
+    readonly scheme: "http" | "https";
+    readonly address: SocketAddress;
+    /** Value of the `Host` header, `[v6]` in brackets. */
+    readonly host: string;
+    /** Request target, begins with `/`. */
+    readonly uri: string;
+  };
+  /** Milliseconds for connecting, sending and the response's head together. */
+  readonly timeoutMs: number;
+  /** Idle connections kept; 0 asks as nginx does, with HTTP/1.0 and one connection per question. */
+  readonly keepAlive: number;
+  /** Extra request headers; values may hold variables such as `$remote_addr`. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Whether `ssl_verify_client` is other than off. */
+  readonly sendCertificateFacts: boolean;
+  /** Whether the client's certificate is sent (`auth_http_pass_client_cert`). */
+  readonly passClientCertificate: boolean;
+  /** For `https`. `name` null takes the target's host; `trustedCertificates` is PEM, null the system's. */
+  readonly ssl: {
+    readonly verify: boolean;
+    readonly name: string | null;
+    readonly trustedCertificates: string | null;
+  };
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  /** Accepts headers without a status line and lines without a colon, as nginx does. Default false. */
+  readonly nginxLenient?: boolean;
+}
+
+/** Asks an HTTP service, with nginx's `auth_http` protocol (spec §3). */
+export class HttpBackend implements AuthBackend {
+  readonly #template: RequestTemplate;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+  readonly #pool: HttpConnectionPool;
+
+  constructor(options: HttpBackendOptions) {
+    const { target, clock, dialer, keepAlive, ssl } = options;
+    this.#template = compileRequest({
+      host: target.host,
+      uri: target.uri,
+      keepAlive: keepAlive > 0,
+      sendCertificateFacts: options.sendCertificateFacts,
+      passClientCertificate: options.passClientCertificate,
+      headers: options.headers,
+    });
+    this.#timeoutMs = options.timeoutMs;
+    this.#clock = clock;
+    const tls = target.scheme === "http" ? null : {
+      verify: ssl.verify,
+      serverName: ssl.name ?? target.host.replace(/^\[(.*)\]$/, "$1"),
+      trustedCertificates: ssl.trustedCertificates,
+    };
+    this.#pool = new HttpConnectionPool({
+      connect: createServiceConnector(dialer, target.address, tls),
+      clock,
+      maxIdle: keepAlive,
+      reader: { nginxLenient: options.nginxLenient ?? false },
+    });
+  }
+
+  async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+    try {
+      return await this.#ask(formatRequest(this.#template, question), signal);
+    } catch (error) {
+      if (error instanceof CalloutError) return { kind: "failed", code: error.code, reason: error.message };
+      return { kind: "failed", code: "closed", reason: `expected an answer, got: ${String(error)}` };
+    }
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  async #ask(request: Uint8Array, signal: AbortSignal): Promise<AuthAnswer> {
+    for (let repeats = 0;; repeats++) {
+      const answer = interpretAnswer(await this.#pool.exchange(request, this.#timeoutMs, signal));
+      if (answer.kind !== "wait") return answer;
+      if (repeats === maxRepeats) {
+        throw new CalloutError("wait", `expected an answer after ${maxRepeats} repetitions, got WAIT again`);
+      }
+      await this.#clock.sleep(answer.ms, signal);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { Clock } from "../ports/clock.ts";
+import type { Transport } from "../ports/transport.ts";
+import { ExchangeBounds } from "./exchange_bounds.ts";
+import { HttpConnection, type IdleConnections } from "./http_connection.ts";
+import type { HttpHead, HttpReaderOptions } from "./http_response.ts";
+import { Permits } from "./permits.ts";
+
+/** Questions under way at a time; the others wait inside their own timeout. */
+const maxInFlight = 512;
+
+export interface HttpConnectionPoolOptions {
+  /** Opens a connection to the service. Rejects with a `CalloutError`, and when the signal aborts. */
+  readonly connect: (signal: AbortSignal) => Promise<Transport>;
+  readonly clock: Clock;
+  /** Idle connections kept (`auth_http_keepalive`); with 0 every question has its own connection. */
+  readonly maxIdle: number;
+  readonly reader?: HttpReaderOptions;
+}
+
+/** Connections to one auth service, kept between questions. */
+export class HttpConnectionPool {
+  readonly #options: HttpConnectionPoolOptions;
+  readonly #permits = new Permits(maxInFlight, Infinity);
+  /** The one used last is at the end and is used next, so that those not needed grow old. */
+  readonly #idle: HttpConnection[] = [];
+  readonly #owner: IdleConnections = {
+    keep: (connection) => this.#keep(connection),
+    drop: (connection) => this.#drop(connection),
+  };
+  #closed = false;
+
+  constructor(options: HttpConnectionPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Number of connections that wait for a question. */
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /**
+   * Sends `request` and waits for the response's head, `timeoutMs` milliseconds for all of it.
+   * @throws {CalloutError}
+   */
+  async exchange(request: Uint8Array, timeoutMs: number, session: AbortSignal): Promise<HttpHead> {
+    const bounds = new ExchangeBounds(this.#options.clock, timeoutMs, session);
+    try {
+      if (bounds.error !== null) throw bounds.error;
+      if (!this.#permits.tryTake() && !(await this.#permits.take(bounds.signal))) throw bounds.error;
+      try {
+        return await this.#ask(request, bounds.signal);
+      } finally {
+        this.#permits.release();
+      }
+    } catch (error) {
+      throw bounds.error ?? error;
+    } finally {
+      bounds.lift();
+    }
+  }
+
+  /** Closes the idle connections, and those in use when their answers are there. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+
+  async #ask(request: Uint8Array, signal: AbortSignal): Promise<HttpHead> {
+    const kept = this.#idle.pop();
+    if (kept !== undefined) {
+      try {
+        return await kept.exchange(request, signal);
+      } catch (error) {
+        // The service may have closed it just when we sent (RFC 9112 §9.3.1): ask once more, on a new one.
+        if (kept.answered || signal.aborted) throw error;
+      }
+    }
+    const { connect, clock, reader } = this.#options;
+    const fresh = new HttpConnection(await connect(signal), this.#owner, clock, reader ?? {});
+    return await fresh.exchange(request, signal);
+  }
+
+  #keep(connection: HttpConnection): boolean {
+    if (this.#closed || this.#idle.length >= this.#options.maxIdle) return false;
+    this.#idle.push(connection);
+    return true;
+  }
+
+  #drop(connection: HttpConnection): void {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}
