@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { encodeLatin1 } from "../../src/bytes/latin1.ts";
+import { Dialogue } from "./dialogue.ts";
+import { connectPlain, ConnStream, type PeerTlsOptions, TlsStream } from "./peer_stream.ts";
+
+/** Where a client connects: a loopback port or a Unix socket. */
+export type ClientAddress = { readonly host?: string; readonly port: number } | { readonly path: string };
+
+/** An SMTP client that says exactly what the test says. */
+export class DialogueClient extends Dialogue {
+  /** Connects in plain. */
+  static async connect(address: ClientAddress): Promise<DialogueClient> {
+    return new DialogueClient(await connectPlain(address));
+  }
+
+  /** Connects and starts TLS at once (implicit TLS). */
+  static async connectTls(address: ClientAddress, options: PeerTlsOptions = {}): Promise<DialogueClient> {
+    const client = await DialogueClient.connect(address);
+    await client.startTls(options);
+    return client;
+  }
+
+  /** Reads one whole reply, line ends included. */
+  async readReply(): Promise<string> {
+    let reply = "";
+    do reply += await this.readLine() + "\r\n"; while (/(^|\n)\d{3}-[^\n]*\n$/.test(reply));
+    return reply;
+  }
+
+  /** Reads one reply and compares it: a string is the whole reply without the last CRLF. */
+  async expect(expected: string | RegExp): Promise<string> {
+    const reply = (await this.readReply()).slice(0, -2);
+    if (typeof expected === "string") assert.equal(reply, expected, this.explain("unexpected reply"));
+    else assert.match(reply, expected, this.explain("unexpected reply"));
+    return reply;
+  }
+
+  /** Sends one command line and compares the reply. */
+  async command(line: string, expected: string | RegExp): Promise<string> {
+    await this.send(line + "\r\n");
+    return await this.expect(expected);
+  }
+
+  /** Runs the client side of a TLS handshake. */
+  async startTls(options: PeerTlsOptions = {}): Promise<void> {
+    const plain = this.stream;
+    assert.ok(plain instanceof ConnStream && this.unread === "", this.explain("TLS cannot begin here"));
+    this.replaceStream(await TlsStream.connect(plain, options));
+  }
+
+  /** `AUTH PLAIN` with the initial response. */
+  async authPlain(user: string, secret: string, expected: string | RegExp = /^235 /): Promise<string> {
+    return await this.command(`AUTH PLAIN ${btoa(`\0${user}\0${secret}`)}`, expected);
+  }
+
+  /** `AUTH LOGIN` with both prompts. */
+  async authLogin(user: string, secret: string, expected: string | RegExp = /^235 /): Promise<string> {
+    await this.command("AUTH LOGIN", "334 VXNlcm5hbWU6");
+    await this.command(btoa(user), "334 UGFzc3dvcmQ6");
+    return await this.command(btoa(secret), expected);
+  }
+
+  /** `AUTH CRAM-MD5`; answers the challenge (RFC 2195). */
+  async authCramMd5(user: string, secret: string, expected: string | RegExp = /^235 /): Promise<string> {
+    const prompt = await this.command("AUTH CRAM-MD5", /^334 \S+$/);
+    const digest = createHmac("md5", encodeLatin1(secret)).update(encodeLatin1(atob(prompt.slice(4)))).digest(
+      "hex",
+    );
+    return await this.command(btoa(`${user} ${digest}`), expected);
+  }
+
+  /** Sends `QUIT`, expects 221 and the end. */
+  async quit(): Promise<void> {
+    await this.command("QUIT", /^221 /);
+    await this.expectEnd();
+  }
+}

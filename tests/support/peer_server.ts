@@ -1,0 +1,79 @@
+import { within } from "./patience.ts";
+import { ConnStream } from "./peer_stream.ts";
+
+/** A listening socket of a scripted peer: on a loopback port of the kernel's choice, or on a Unix socket. */
+export class PeerServer {
+  /** The port, or 0 on a Unix socket. */
+  readonly port: number;
+  readonly #listener: Deno.Listener;
+  readonly #open = new Map<ConnStream, Promise<void>>();
+  readonly #failures: unknown[] = [];
+  readonly #accepting: Promise<void>;
+  #closing = false;
+
+  /**
+   * Serves every connection with `serve`, which need not close it. What `serve` throws is thrown again by
+   * `close()`.
+   */
+  constructor(serve: (stream: ConnStream) => Promise<void>, address: { readonly path?: string } = {}) {
+    this.#listener = address.path === undefined
+      ? Deno.listen({ hostname: "127.0.0.1", port: 0 })
+      : Deno.listen({ transport: "unix", path: address.path });
+    this.port = this.#listener.addr.transport === "tcp" ? this.#listener.addr.port : 0;
+    this.#accepting = this.#accept(serve);
+  }
+
+  /** Connections being served now. */
+  get active(): number {
+    return this.#open.size;
+  }
+
+  /** Whether `close()` was called: errors after it are no failures. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** Stops accepting; connections that are open go on. */
+  stopAccepting(): void {
+    try {
+      this.#listener.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error; // closed before
+    }
+  }
+
+  /** Ends everything and throws the first failure of a script. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.stopAccepting();
+    for (const stream of this.#open.keys()) await stream.close();
+    await within(
+      Promise.all([this.#accepting, ...this.#open.values()]),
+      () => "a scripted peer does not end after its connections were closed",
+    );
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #accept(serve: (stream: ConnStream) => Promise<void>): Promise<void> {
+    for await (const conn of this.#listener) {
+      if (conn.remoteAddr.transport === "tcp") (conn as Deno.TcpConn).setNoDelay(true);
+      const stream = new ConnStream(conn);
+      this.#open.set(stream, this.#run(serve, stream));
+    }
+  }
+
+  async #run(serve: (stream: ConnStream) => Promise<void>, stream: ConnStream): Promise<void> {
+    try {
+      await serve(stream);
+    } catch (error) {
+      if (!this.#closing) this.#failures.push(error);
+    } finally {
+      await stream.close();
+      this.#open.delete(stream);
+    }
+  }
+}
