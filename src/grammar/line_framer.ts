@@ -51,6 +51,11 @@ export class LineFramer {
     return line;
   }
 
+  /** Whether what is pending begins with `text` (upper case ASCII), in any case. */
+  startsWith(text: string): boolean {
+    return this.#octets.length >= text.length && this.#octets.text(0, text.length).toUpperCase() === text;
+  }
+
   /** Everything that was not taken, for the peer that comes after the commands. */
   takeRest(): Uint8Array {
     this.#forgetSearch();

@@ -1,0 +1,565 @@
+/**
+ * One connection from accept to close.
+ *
+ * Theory of operation. {@linkcode Connection.run} walks through the entrance (PROXY header, TLS, host name, delay,
+ * greeting) and then the dialogue: read, frame, step the client machine, perform its effects in order. One task
+ * runs it all; nothing else writes to the client but {@linkcode Connection.interrupt}, which is called by the
+ * session's deadline, by a drain and by an abort, and which only ever says a last word and closes. After it
+ * `#ended` is set, and the task finds its transport closed and stops.
+ *
+ * @module
+ */
+import { concatBytes, displayText } from "../bytes/latin1.ts";
+import type { AddressRange } from "../config/settings.ts";
+import { ipInRange, parseIp } from "../bytes/ip_address.ts";
+import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
+import { type ProxyHeader, ProxyHeaderReader } from "../grammar/proxy_header.ts";
+import type { AuthAnswer, ProxyProtocolFacts } from "../ports/auth_backend.ts";
+import type { Deadline } from "../ports/clock.ts";
+import type { LogFields, LogLevel, SessionContext, SessionOutcome } from "../ports/telemetry.ts";
+import { ConnectionError, type Transport } from "../ports/transport.ts";
+import {
+  type ClientEffect,
+  type ClientEvent,
+  type ClientQuestion,
+  type ClientState,
+  initialClientState,
+  stepClient,
+} from "../session/client_machine.ts";
+import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
+import { REPLIES, type SpokenReply } from "../session/replies.ts";
+import { addressText, clientHostPort } from "./address_text.ts";
+import { closeLingering } from "./linger.ts";
+import { openUpstream, type UpstreamResult } from "./open_upstream.ts";
+import { PrefixedTransport } from "./prefixed_transport.ts";
+import { relay } from "./relay.ts";
+import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
+import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_request.ts";
+
+/** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
+const SASL_LINE_OCTETS = 12_288 + 2;
+/** Read buffer while commands are exchanged, in octets. */
+const COMMAND_READ_OCTETS = 1_024;
+/** Replies to pipelined commands are sent together, up to so many octets. */
+const OUTPUT_OCTETS = 4_096;
+/** How long the last word of an interruption may take to be written, milliseconds. */
+const LAST_WORD_MS = 5_000;
+
+/** A session is over; the outcome is set. Unwinds the task and goes no further. */
+class SessionOver extends Error {}
+
+/** Serves one accepted connection. */
+export class Connection {
+  readonly #listener: ListenerRuntime;
+  readonly #server: ServerRuntime;
+  readonly #services: Services;
+  readonly #context: SessionContext;
+  readonly #framer = new LineFramer();
+  readonly #deadline: Deadline;
+  readonly #abort = new AbortController();
+  readonly #startedAt: number;
+  #transport: Transport;
+  #state: ClientState = initialClientState(false);
+  #phase: JointPhase = "command";
+  #ended: SessionOutcome | null = null;
+  #sessionEnd = Number.POSITIVE_INFINITY;
+  #drainRequested = false;
+  #proxyProtocol: ProxyProtocolFacts | null = null;
+  #clientHost = "[UNAVAILABLE]";
+  #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
+  #readBuffer: Uint8Array | null = null;
+  /** A read that the greeting delay began and did not see the end of. */
+  #pendingRead: Promise<number | null> | null = null;
+  #output: Uint8Array[] = [];
+  #outputOctets = 0;
+  #writing = false;
+  #lastWord: Promise<void> | null = null;
+  #octetsToUpstream = 0;
+  #octetsToClient = 0;
+
+  constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
+    this.#transport = accepted;
+    this.#listener = listener;
+    this.#server = listener.server;
+    this.#services = services;
+    this.#startedAt = services.clock.now();
+    this.#deadline = services.clock.deadline(() => this.interrupt("deadline"));
+    this.#context = {
+      id: services.newSessionId(),
+      connection: services.nextConnection(),
+      client: clientHostPort(accepted.remote),
+      listener: listener.text,
+      doing: "",
+      starttls: false,
+      login: null,
+      upstream: null,
+    };
+  }
+
+  /** Runs the session to its end. Never rejects; the connection is closed when it settles. */
+  async run(): Promise<void> {
+    const { metrics, clock } = this.#services;
+    metrics.connectionOpened(this.#listener.text);
+    this.#note("info", "client_connected", "client connected");
+    try {
+      await this.#enter();
+      await this.#dialogue();
+    } catch (error) {
+      this.#caught(error);
+    } finally {
+      this.#deadline.disarm();
+      this.#abort.abort();
+      if (this.#lastWord !== null) await this.#lastWord;
+      this.#transport.close();
+      this.#upstream?.transport.close();
+      this.#pendingRead?.catch(() => {});
+    }
+    const outcome = this.#ended ?? "client_closed";
+    const seconds = (clock.now() - this.#startedAt) / 1000;
+    metrics.connectionClosed(this.#listener.text, outcome, seconds);
+    this.#noteEnd(outcome, seconds);
+  }
+
+  /** Forces the move that the joint table has for where the session is. */
+  interrupt(cause: Interruption): void {
+    if (cause === "drain") this.#drainRequested = true;
+    if (this.#ended !== null) return;
+    const move = forcedMove(this.#phase, cause);
+    if (move.outcome === null) return;
+    this.#ended = move.outcome;
+    this.#abort.abort();
+    const lastWord = spoken(move, this.#server.rules.replies);
+    // A reply that is half written must not be followed by another: then the close says it all.
+    if (lastWord === null || this.#writing) return this.#transport.close();
+    const transport = this.#transport;
+    const guard = this.#services.clock.deadline(() => transport.close());
+    guard.arm(LAST_WORD_MS);
+    this.#lastWord = transport.write(lastWord.bytes).catch(() => {/* the client is gone */}).then(() => {
+      guard.disarm();
+      transport.close();
+    });
+  }
+
+  // The entrance ----------------------------------------------------------------------------------------------
+
+  async #enter(): Promise<void> {
+    const { settings } = this.#server;
+    if (this.#listener.settings.proxy_protocol) await this.#readProxyHeader();
+    if (this.#listener.settings.ssl) await this.#startTls("tls_failed");
+    if (this.#server.resolver !== null) await this.#resolve();
+    if (settings.smtp_greeting_delay > 0) await this.#delayGreeting();
+    this.#context.doing = "sending client greeting line";
+    this.#enterCommandPhase();
+    this.#sessionEnd = this.#services.clock.now() + settings.session_timeout;
+    this.#state = initialClientState(this.#transport.tls !== null);
+    this.#push(this.#server.rules.replies.greeting);
+    await this.#flush();
+    this.#context.doing = "in auth state";
+  }
+
+  async #readProxyHeader(): Promise<void> {
+    this.#enterPhase("proxy_header", "reading PROXY protocol", this.#server.settings.timeout);
+    // Accepted only from whom the operator trusts: anybody else could claim any address.
+    if (!trusts(this.#server.settings.set_real_ip_from, this.#transport.remote)) {
+      this.#note(
+        "warn",
+        "proxy_header_untrusted",
+        "connection from an address that set_real_ip_from does not name",
+      );
+      this.#over("proxy_header");
+    }
+    const reader = new ProxyHeaderReader();
+    const buffer = new Uint8Array(COMMAND_READ_OCTETS);
+    let header = reader.next();
+    while (header === null) {
+      const count = await this.#transport.read(buffer);
+      if (count === null) this.#over("proxy_header");
+      reader.feed(buffer.subarray(0, count));
+      header = reader.next();
+    }
+    if (header.kind === "fault") {
+      this.#note("error", "proxy_header_broken", `broken header: "${displayText(header.text)}"`, {
+        code: header.code,
+      });
+      this.#over("proxy_header");
+    }
+    const rest = reader.takeRest();
+    if (rest.length > 0) this.#transport = new PrefixedTransport(rest, this.#transport);
+    this.#takeProxyHeader(header);
+  }
+
+  #takeProxyHeader(header: ProxyHeader): void {
+    // LOCAL and UNKNOWN carry no address: the connection's own stays.
+    if (header.kind !== "addresses") return;
+    this.#proxyProtocol = { source: header.source, destination: header.destination };
+    this.#context.client = header.source;
+  }
+
+  async #startTls(failure: SessionOutcome): Promise<void> {
+    const { tls, settings } = this.#server;
+    if (tls === null) throw new TypeError("Cannot start TLS: the server has no certificate");
+    this.#enterPhase("handshake", "SSL handshaking", settings.timeout);
+    try {
+      this.#transport = await tls.accept(this.#transport);
+    } catch (error) {
+      this.#services.metrics.tlsHandshake("client", false);
+      if (this.#ended !== null || !(error instanceof ConnectionError)) throw error;
+      this.#note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
+      this.#over(failure);
+    }
+    if (this.#ended !== null) throw new SessionOver();
+    this.#services.metrics.tlsHandshake("client", true);
+    await this.#judgeCertificate();
+  }
+
+  /** nginx judges after the handshake, so that the client is told in SMTP (spec §5.3). */
+  async #judgeCertificate(): Promise<void> {
+    const mode = this.#server.settings.ssl_verify_client;
+    const verdict = this.#transport.tls?.verdict;
+    if (mode === "off" || verdict === undefined || verdict.kind === "success") return;
+    if (verdict.kind === "none") {
+      if (mode !== "on") return;
+      this.#note("info", "certificate_missing", "client sent no required SSL certificate");
+      return await this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
+    }
+    if (mode === "optional_no_ca" && verdict.untrustedIssuer) return;
+    this.#note("info", "certificate_refused", `client SSL certificate verify error: (${verdict.reason})`);
+    await this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
+  }
+
+  async #resolve(): Promise<void> {
+    this.#enterPhase("resolving", "in resolving client address", null);
+    this.#clientHost = await this.#server.resolver!.clientHost(this.#context.client.host, this.#abort.signal);
+    if (this.#ended !== null) throw new SessionOver();
+  }
+
+  /** Waits before the greeting; a client that talks meanwhile is no mail client (spec §2.7). */
+  async #delayGreeting(): Promise<void> {
+    this.#enterPhase("greeting_delay", "in delay pipelining state", null);
+    this.#readBuffer = new Uint8Array(COMMAND_READ_OCTETS);
+    const read = this.#transport.read(this.#readBuffer);
+    this.#pendingRead = read;
+    const { promise: delayed, resolve } = Promise.withResolvers<"delayed">();
+    const delay = this.#services.clock.deadline(() => resolve("delayed"));
+    delay.arm(this.#server.settings.smtp_greeting_delay);
+    try {
+      const first = await Promise.race([read, delayed]);
+      if (this.#ended !== null) throw new SessionOver();
+      if (first === "delayed") return;
+      this.#pendingRead = null;
+      if (first === null) this.#over("client_closed");
+      this.#note("info", "early_talker", "client was rejected before greeting");
+      await this.#refuseAtEntrance(REPLIES.earlyTalker, "early_talker");
+    } finally {
+      delay.disarm();
+    }
+  }
+
+  async #refuseAtEntrance(reply: SpokenReply, outcome: SessionOutcome): Promise<never> {
+    this.#push(reply);
+    await this.#flush();
+    await this.#closeLingering();
+    this.#over(outcome);
+  }
+
+  // The dialogue ----------------------------------------------------------------------------------------------
+
+  async #dialogue(): Promise<void> {
+    while (this.#ended === null) {
+      const line = this.#nextLine();
+      if (line === null) {
+        await this.#flush();
+        if (!await this.#read()) this.#over("client_closed");
+        continue;
+      }
+      if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#commandTimeout());
+      await this.#advance(line === LINE_TOO_LONG ? { kind: "line_too_long" } : { kind: "line", line });
+    }
+  }
+
+  #nextLine(): string | null | LineTooLong {
+    const { phase } = this.#state;
+    if (phase === "authenticating" || phase === "challenged") return this.#framer.next(SASL_LINE_OCTETS);
+    const line = this.#framer.next(this.#server.settings.smtp_client_buffer);
+    // AUTH with an initial response may be as long as the rest of the exchange (RFC 4954 §4).
+    if (line === LINE_TOO_LONG && this.#framer.startsWith("AUTH ")) {
+      return this.#framer.next(SASL_LINE_OCTETS);
+    }
+    return line;
+  }
+
+  async #read(): Promise<boolean> {
+    if (this.#drainRequested) this.interrupt("drain");
+    if (this.#ended !== null) throw new SessionOver();
+    const buffer = this.#readBuffer ??= new Uint8Array(COMMAND_READ_OCTETS);
+    const read = this.#pendingRead ?? this.#transport.read(buffer);
+    this.#pendingRead = null;
+    const count = await read;
+    if (count === null) return false;
+    this.#framer.feed(buffer.subarray(0, count));
+    return true;
+  }
+
+  async #advance(event: ClientEvent): Promise<void> {
+    const step = stepClient(this.#state, event, this.#server.rules);
+    this.#state = step.state;
+    for (const effect of step.effects) {
+      const done = this.#perform(effect);
+      if (done !== undefined) await done;
+    }
+  }
+
+  /** Performs one effect; nothing is returned where nothing has to be waited for. */
+  #perform(effect: ClientEffect): Promise<void> | undefined {
+    switch (effect.do) {
+      case "reply":
+        this.#push(effect.reply);
+        if (effect.verb !== null) this.#services.metrics.command(effect.verb, effect.reply.code);
+        return this.#outputOctets > OUTPUT_OCTETS ? this.#flush() : undefined;
+      case "note":
+        this.#note("info", effect.event, effect.message);
+        return undefined;
+      case "start_tls":
+        return this.#upgrade();
+      case "ask":
+        return this.#ask(effect.question);
+      case "wait":
+        return this.#wait(effect.milliseconds);
+      case "connect":
+        return this.#connect(effect.question, effect.answer);
+      case "relay":
+        return this.#relay();
+      case "close":
+        return this.#close(effect.outcome, effect.linger);
+    }
+  }
+
+  async #upgrade(): Promise<void> {
+    await this.#flush();
+    // RFC 3207 §4.2 and CVE-2014-3556: what was sent in clear behind STARTTLS must not be read as sent in TLS.
+    this.#framer.clear();
+    this.#context.starttls = true;
+    await this.#startTls("tls_failed");
+    this.#enterCommandPhase();
+    await this.#advance({ kind: "tls_started" });
+  }
+
+  async #ask(question: ClientQuestion): Promise<void> {
+    await this.#flush();
+    this.#enterPhase("asking", "in http auth state", null);
+    this.#context.login = question.method === "none" ? null : question.user;
+    const { clock, metrics } = this.#services;
+    const asked = clock.now();
+    const answer = await this.#server.auth.ask({
+      ...question,
+      client: this.#context.client,
+      server: this.#transport.local,
+      clientHost: this.#clientHost,
+      proxyProtocol: this.#proxyProtocol,
+      tls: this.#transport.tls,
+      sessionId: this.#context.id,
+    }, this.#abort.signal);
+    if (this.#ended !== null) throw new SessionOver();
+    metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
+    this.#noteAnswer(answer);
+    // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
+    if (answer.kind !== "accepted") this.#enterCommandPhase();
+    await this.#advance({ kind: "answered", answer });
+  }
+
+  #noteAnswer(answer: AuthAnswer): void {
+    if (answer.kind === "refused") {
+      this.#note("info", "client_login_failed", `client login failed: "${displayText(answer.text)}"`);
+    } else if (answer.kind === "failed") {
+      this.#note("error", "auth_unavailable", answer.reason, { code: answer.code });
+    }
+  }
+
+  async #wait(milliseconds: number): Promise<void> {
+    this.#enterPhase("waiting", "in auth state", null);
+    await this.#services.clock.sleep(milliseconds, this.#abort.signal);
+    if (this.#ended !== null) throw new SessionOver();
+    this.#enterCommandPhase();
+    await this.#advance({ kind: "waited" });
+  }
+
+  async #connect(
+    question: ClientQuestion,
+    answer: Extract<AuthAnswer, { kind: "accepted" }>,
+  ): Promise<void> {
+    this.#enterPhase("connecting", "connecting to upstream", null);
+    const login = effectiveLogin(question, answer);
+    this.#context.login = login === "" ? null : login;
+    this.#context.upstream = addressText(answer.upstream);
+    const { clock, metrics } = this.#services;
+    const began = clock.now();
+    const result = await openUpstream(
+      {
+        ...upstreamRequest(this.#server, this.#clientFacts(), question, answer),
+        doing: (label) => this.#context.doing = label,
+        handshake: (ok) => metrics.tlsHandshake("upstream", ok),
+      },
+      this.#services,
+      this.#abort.signal,
+    );
+    const seconds = (clock.now() - began) / 1000;
+    metrics.upstream(result.kind === "ready", result.kind === "ready" ? "ready" : result.stage, seconds);
+    if (result.kind === "ready") {
+      this.#upstream = result;
+      if (this.#ended !== null) throw new SessionOver();
+      this.#note("info", "client_logged_in", "client logged in");
+      return await this.#advance({ kind: "upstream_ready", rcptReply: this.#spoken(result.reply) });
+    }
+    if (this.#ended !== null) throw new SessionOver();
+    this.#noteUpstreamFailure(result);
+    this.#enterCommandPhase();
+    // Only a refusal can be passed on: a 2xx or 3xx of a step that the client never took would say the wrong thing.
+    const pass = this.#server.settings.proxy_pass_error_message && (result.reply?.code ?? 0) >= 400;
+    await this.#advance({ kind: "upstream_failed", reply: pass ? this.#spoken(result.reply) : null });
+  }
+
+  #spoken(reply: { readonly code: number; readonly raw: Uint8Array } | null): SpokenReply | null {
+    return reply === null ? null : { code: reply.code, bytes: reply.raw };
+  }
+
+  #clientFacts(): ClientFacts {
+    const known = "known" in this.#state ? this.#state.known : null;
+    return {
+      client: this.#context.client,
+      clientHost: this.#clientHost,
+      local: this.#transport.local,
+      tls: this.#transport.tls,
+      helo: known?.helo ?? "",
+      esmtp: known?.esmtp ?? false,
+    };
+  }
+
+  async #relay(): Promise<void> {
+    const upstream = this.#upstream!;
+    await this.#flush();
+    this.#readBuffer = null;
+    this.#enterPhase("relaying", "proxying", null);
+    const result = await relay(
+      this.#transport,
+      upstream.transport,
+      {
+        fromClient: this.#framer.takeRest(),
+        fromUpstream: upstream.rest,
+        timeoutMs: this.#server.settings.proxy_timeout,
+      },
+      this.#services,
+    );
+    this.#octetsToUpstream = result.octetsToUpstream;
+    this.#octetsToClient = result.octetsToClient;
+    this.#services.metrics.relayed("to_upstream", result.octetsToUpstream);
+    this.#services.metrics.relayed("to_client", result.octetsToClient);
+    this.#over(result.timedOut ? "relay_timeout" : "relayed");
+  }
+
+  async #close(outcome: SessionOutcome, linger: boolean): Promise<void> {
+    await this.#flush();
+    if (linger || this.#framer.pending > 0) await this.#closeLingering();
+    else await this.#transport.closeWrite();
+    this.#over(outcome);
+  }
+
+  #closeLingering(): Promise<void> {
+    this.#deadline.disarm();
+    return closeLingering(this.#transport, this.#services.clock);
+  }
+
+  // Output, phases, notes -------------------------------------------------------------------------------------
+
+  #push(reply: SpokenReply): void {
+    this.#output.push(reply.bytes);
+    this.#outputOctets += reply.bytes.length;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#outputOctets === 0) return;
+    if (this.#ended !== null) throw new SessionOver();
+    const bytes = this.#output.length === 1 ? this.#output[0]! : concatBytes(this.#output);
+    this.#output = [];
+    this.#outputOctets = 0;
+    this.#writing = true;
+    try {
+      await this.#transport.write(bytes);
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #enterCommandPhase(): void {
+    this.#enterPhase("command", "in auth state", this.#commandTimeout());
+  }
+
+  /** `timeout` for each command, but no longer than what is left of `session_timeout`. */
+  #commandTimeout(): number {
+    const left = this.#sessionEnd - this.#services.clock.now();
+    return Math.max(1, Math.min(this.#server.settings.timeout, left));
+  }
+
+  #enterPhase(phase: JointPhase, doing: string, timeoutMs: number | null): void {
+    this.#phase = phase;
+    this.#context.doing = doing;
+    if (timeoutMs === null) this.#deadline.disarm();
+    else this.#deadline.arm(timeoutMs);
+  }
+
+  #over(outcome: SessionOutcome): never {
+    this.#ended ??= outcome;
+    throw new SessionOver();
+  }
+
+  #caught(error: unknown): void {
+    if (error instanceof SessionOver || this.#ended !== null) return;
+    if (error instanceof ConnectionError) {
+      this.#ended = "client_closed";
+      this.#note("info", "client_lost", error.message, { code: error.code });
+      return;
+    }
+    this.#ended = "internal_error";
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.#note("crit", "internal_error", text);
+  }
+
+  #noteUpstreamFailure(failure: Extract<UpstreamResult, { kind: "failed" }>): void {
+    const said = failure.reply === null ? null : failure.reply.raw;
+    const text = said === null
+      ? ""
+      : `: "${displayText(String.fromCharCode(...said.subarray(0, 512)).trimEnd())}"`;
+    const level: LogLevel = this.#server.settings.proxy_pass_error_message && said !== null
+      ? "info"
+      : "error";
+    this.#note(level, "upstream_failed", failure.message + text, {
+      stage: failure.stage,
+      code: failure.code,
+    });
+  }
+
+  #noteEnd(outcome: SessionOutcome, seconds: number): void {
+    const { log } = this.#services;
+    if (!log.enabled("info")) return;
+    const tls = this.#transport.tls;
+    log.event("info", "session_closed", "client closed connection", this.#context, {
+      outcome,
+      seconds,
+      octets_to_upstream: this.#octetsToUpstream,
+      octets_to_client: this.#octetsToClient,
+      tls_protocol: tls?.protocol ?? null,
+      tls_cipher: tls?.cipher ?? null,
+    });
+  }
+
+  #note(level: LogLevel, event: string, message: string, fields?: LogFields): void {
+    const { log } = this.#services;
+    if (log.enabled(level)) log.event(level, event, message, this.#context, fields);
+  }
+}
+
+function trusts(ranges: readonly AddressRange[], peer: Transport["remote"]): boolean {
+  if (peer.kind === "unix") return ranges.some((range) => range.kind === "unix");
+  const address = parseIp(peer.host);
+  if (address === null) return false;
+  return ranges.some((range) => range.kind === "ip" && ipInRange(address, range.address, range.prefix));
+}

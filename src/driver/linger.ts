@@ -1,0 +1,31 @@
+import type { Clock } from "../ports/clock.ts";
+import type { Transport } from "../ports/transport.ts";
+
+/** How long, in milliseconds, and how far, in octets, a peer's late data is read and thrown away. */
+const LINGER_MS = 2_000;
+const LINGER_OCTETS = 1_048_576;
+
+/**
+ * Closes so that the last reply arrives: a socket closed with unread input is reset by the kernel, and the peer's
+ * kernel then drops what it had received. Our direction is ended first, then input is discarded until the peer
+ * ends its own, or a bound is reached. Never rejects.
+ */
+export async function closeLingering(transport: Transport, clock: Clock): Promise<void> {
+  const deadline = clock.deadline(() => transport.close());
+  deadline.arm(LINGER_MS);
+  try {
+    await transport.closeWrite();
+    const sink = new Uint8Array(4_096);
+    let octets = 0;
+    while (octets < LINGER_OCTETS) {
+      const count = await transport.read(sink);
+      if (count === null) break;
+      octets += count;
+    }
+  } catch {
+    // The peer is gone, or the deadline closed the connection: either way there is nobody left to be polite to.
+  } finally {
+    deadline.disarm();
+    transport.close();
+  }
+}

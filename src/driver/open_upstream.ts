@@ -1,0 +1,214 @@
+/**
+ * Opens a mail server: connects, says who the client is, and runs the upstream machine until the session is ready
+ * to be relayed.
+ *
+ * @module
+ */
+import { encodeLatin1 } from "../bytes/latin1.ts";
+import { type Reply, ReplyReader } from "../grammar/reply.ts";
+import type { Clock } from "../ports/clock.ts";
+import {
+  ConnectionError,
+  type Dialer,
+  type SocketAddress,
+  type Transport,
+  type UpstreamTlsOptions,
+} from "../ports/transport.ts";
+import { initialUpstreamState, stepUpstream, type UpstreamPlan } from "../session/upstream_machine.ts";
+import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
+
+export interface UpstreamRequest {
+  readonly target: SocketAddress;
+  /** `proxy_connect_timeout`, milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** All of the dialogue after the connection is there (`timeout`, spec §2.9), milliseconds. */
+  readonly dialogueTimeoutMs: number;
+  /** Limit of one reply in octets (`proxy_buffer`). */
+  readonly replyLimit: number;
+  /** Implicit TLS, before any octet of SMTP. */
+  readonly implicitTls: boolean;
+  readonly tls: UpstreamTlsOptions;
+  /** PROXY header, made when the connection is there; null for none. */
+  readonly proxyHeader: (() => Uint8Array) | null;
+  /** The plan of the dialogue; whether credentials may go in clear depends on where we are connected to. */
+  readonly plan: (connected: Transport) => UpstreamPlan;
+  /** Told what is being done, for the log. */
+  readonly doing: (label: string) => void;
+  /** Told of every finished TLS handshake, for metrics. */
+  readonly handshake: (ok: boolean) => void;
+}
+
+export type UpstreamResult =
+  | {
+    readonly kind: "ready";
+    readonly transport: Transport;
+    /** Answer to RCPT, or null after a login. */
+    readonly reply: Reply | null;
+    /** What came behind the last reply. */
+    readonly rest: Uint8Array;
+  }
+  | {
+    readonly kind: "failed";
+    /** What was being done. */
+    readonly stage: string;
+    readonly code: string;
+    readonly message: string;
+    /** The mail server's own reply, or null. */
+    readonly reply: Reply | null;
+  };
+
+/** Runs the whole way. Never rejects; when it fails, no connection is left open. `signal` ends it early. */
+export async function openUpstream(
+  request: UpstreamRequest,
+  ports: { readonly clock: Clock; readonly dialer: Dialer },
+  signal: AbortSignal,
+): Promise<UpstreamResult> {
+  const opening = new Opening(request, ports.dialer, signal);
+  const deadline = ports.clock.deadline(() => opening.expire());
+  deadline.arm(request.connectTimeoutMs);
+  const onAbort = () => opening.abort();
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await opening.run(() => deadline.arm(request.dialogueTimeoutMs));
+  } finally {
+    deadline.disarm();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+class Opening {
+  readonly #request: UpstreamRequest;
+  readonly #dialer: Dialer;
+  readonly #dial = new AbortController();
+  #transport: Transport | null = null;
+  #stage = "connecting to upstream";
+  #ended: "timeout" | "aborted" | null = null;
+
+  constructor(request: UpstreamRequest, dialer: Dialer, signal: AbortSignal) {
+    this.#request = request;
+    this.#dialer = dialer;
+    if (signal.aborted) this.abort();
+  }
+
+  expire(): void {
+    this.#end("timeout");
+  }
+
+  abort(): void {
+    this.#end("aborted");
+  }
+
+  #end(reason: "timeout" | "aborted"): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#dial.abort();
+    this.#transport?.close();
+  }
+
+  async run(connected: () => void): Promise<UpstreamResult> {
+    try {
+      this.#doing(this.#stage);
+      const plain = await this.#dialer.connect(this.#request.target, this.#dial.signal);
+      this.#own(plain);
+      connected();
+      if (this.#request.proxyHeader !== null) {
+        this.#doing("sending PROXY protocol header to upstream");
+        await plain.write(this.#request.proxyHeader());
+      }
+      if (this.#request.implicitTls) await this.#startTls(plain);
+      return await this.#dialogue();
+    } catch (error) {
+      return this.#lost(error);
+    }
+  }
+
+  /** Makes `transport` the one to close; closes it now when the end came while it was being made. */
+  #own(transport: Transport): void {
+    this.#transport = transport;
+    if (this.#ended !== null) {
+      transport.close();
+      throw new ConnectionError("closed", "the connection was given up while it was opened");
+    }
+  }
+
+  async #startTls(plain: Transport): Promise<void> {
+    this.#doing("SSL handshaking to upstream");
+    try {
+      this.#own(await this.#dialer.startTls(plain, this.#request.tls));
+    } catch (error) {
+      this.#request.handshake(false);
+      throw error;
+    }
+    this.#request.handshake(true);
+  }
+
+  async #dialogue(): Promise<UpstreamResult> {
+    const transport = () => this.#transport!;
+    const plan = this.#request.plan(transport());
+    const reader = new ReplyReader(this.#request.replyLimit);
+    let state = initialUpstreamState(this.#request.implicitTls);
+    this.#doing(UPSTREAM_PHASES[state.phase].doing);
+    while (true) {
+      const reply = await this.#readReply(reader);
+      if (!("raw" in reply)) return reply;
+      let step = stepUpstream(state, { kind: "reply", reply, pending: reader.pending }, plan);
+      if (step.effect.do === "start_tls") {
+        await this.#startTls(transport());
+        step = stepUpstream(step.state, { kind: "tls_started" }, plan);
+      }
+      state = step.state;
+      const { effect } = step;
+      switch (effect.do) {
+        case "send":
+          this.#doing(UPSTREAM_PHASES[state.phase].doing);
+          await transport().write(encodeLatin1(effect.line + "\r\n"));
+          break;
+        case "ready":
+          return { kind: "ready", transport: transport(), reply: effect.reply, rest: reader.takeRest() };
+        case "fail":
+          transport().close();
+          return { kind: "failed", stage: this.#stage, ...effect.failure };
+        case "start_tls":
+          throw new TypeError("Cannot start TLS twice");
+      }
+    }
+  }
+
+  async #readReply(reader: ReplyReader): Promise<Reply | UpstreamResult> {
+    const buffer = new Uint8Array(1_024);
+    while (true) {
+      const reply = reader.next();
+      if (reply === null) {
+        const count = await this.#transport!.read(buffer);
+        if (count === null) return this.#failed("closed", "upstream closed the connection", null);
+        reader.feed(buffer.subarray(0, count));
+        continue;
+      }
+      if ("kind" in reply) {
+        const message = reply.code === "too_long"
+          ? `upstream sent too long response line: "${reply.text}"`
+          : `upstream sent invalid response: "${reply.text}"`;
+        return this.#failed(reply.code, message, null);
+      }
+      return reply;
+    }
+  }
+
+  #lost(error: unknown): UpstreamResult {
+    if (this.#ended === "timeout") return this.#failed("timeout", "upstream timed out", null);
+    if (this.#ended === "aborted") return this.#failed("aborted", "the session was ended", null);
+    if (error instanceof ConnectionError) return this.#failed(error.code, error.message, null);
+    this.#transport?.close();
+    throw error;
+  }
+
+  #failed(code: string, message: string, reply: Reply | null): UpstreamResult {
+    this.#transport?.close();
+    return { kind: "failed", stage: this.#stage, code, message, reply };
+  }
+
+  #doing(label: string): void {
+    this.#stage = label;
+    this.#request.doing(label);
+  }
+}

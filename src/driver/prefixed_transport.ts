@@ -1,0 +1,47 @@
+import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+
+/**
+ * A transport whose first octets were read already: what came behind a PROXY header belongs to the TLS handshake
+ * or to SMTP.
+ */
+export class PrefixedTransport implements Transport {
+  readonly #inner: Transport;
+  #prefix: Uint8Array;
+
+  constructor(prefix: Uint8Array, inner: Transport) {
+    this.#prefix = prefix;
+    this.#inner = inner;
+  }
+
+  get local(): SocketAddress {
+    return this.#inner.local;
+  }
+
+  get remote(): SocketAddress {
+    return this.#inner.remote;
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#inner.tls;
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.#prefix.length === 0) return this.#inner.read(into);
+    const length = Math.min(into.length, this.#prefix.length);
+    into.set(this.#prefix.subarray(0, length));
+    this.#prefix = this.#prefix.subarray(length);
+    return Promise.resolve(length);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#inner.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#inner.closeWrite();
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}

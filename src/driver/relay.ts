@@ -1,0 +1,181 @@
+/**
+ * The relay: octets between the client and its mail server, both ways, until either ends.
+ *
+ * @module
+ */
+import type { Clock, Deadline } from "../ports/clock.ts";
+import type { Transport } from "../ports/transport.ts";
+import { closeLingering } from "./linger.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+
+/** Read buffer of a direction in which little is said, in octets. */
+const SMALL_OCTETS = 2_048;
+/** After this many small reads in a row a large buffer goes back to the pool. */
+const QUIET_READS = 2;
+
+export interface RelayOptions {
+  /** What the client sent before the relay began; goes to the mail server first. */
+  readonly fromClient: Uint8Array;
+  /** What the mail server sent behind its last reply; goes to the client first. */
+  readonly fromUpstream: Uint8Array;
+  /** `proxy_timeout` in milliseconds: the relay ends when neither direction moves for so long. */
+  readonly timeoutMs: number;
+}
+
+export interface RelayResult {
+  readonly octetsToUpstream: number;
+  readonly octetsToClient: number;
+  readonly timedOut: boolean;
+  /** Who ended it first. */
+  readonly endedBy: "client" | "upstream";
+}
+
+type PumpEnd = "eof" | "source_lost" | "sink_lost";
+
+/**
+ * Relays until the mail server has ended the session and the client has heard all of it, or the connection of
+ * either is lost. Both transports are closed when it settles. Never rejects.
+ */
+export async function relay(
+  client: Transport,
+  upstream: Transport,
+  options: RelayOptions,
+  ports: { readonly clock: Clock; readonly buffers: BufferPool },
+): Promise<RelayResult> {
+  let timedOut = false;
+  let endedBy: RelayResult["endedBy"] | null = null;
+  const deadline = ports.clock.deadline(() => {
+    timedOut = true;
+    client.close();
+    upstream.close();
+  });
+  deadline.arm(options.timeoutMs);
+  const alive = () => deadline.arm(options.timeoutMs);
+  const toUpstream = new Pump(client, upstream, options.fromClient, alive, ports.buffers);
+  const toClient = new Pump(upstream, client, options.fromUpstream, alive, ports.buffers);
+
+  const clientSide = toUpstream.run().then(async (end) => {
+    endedBy ??= "client";
+    // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
+    if (end === "eof") await upstream.closeWrite();
+    else if (end === "source_lost") upstream.close();
+    // A mail server that takes no more input may have said why: its direction decides what follows.
+  });
+  const upstreamSide = toClient.run().then(async (end) => {
+    endedBy ??= "upstream";
+    if (end === "sink_lost") {
+      client.close();
+      upstream.close();
+      return;
+    }
+    // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
+    toUpstream.discard();
+    upstream.close();
+    await endClient(client, toUpstream, deadline, ports.clock);
+  });
+  await Promise.all([clientSide, upstreamSide]);
+  deadline.disarm();
+  client.close();
+  upstream.close();
+  return {
+    octetsToUpstream: toUpstream.octets,
+    octetsToClient: toClient.octets,
+    timedOut,
+    endedBy: endedBy ?? "client",
+  };
+}
+
+async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, clock: Clock): Promise<void> {
+  idle.disarm();
+  if (toUpstream.ended) return closeLingering(client, clock);
+  // The other pump owns the read side and throws away what it reads.
+  const linger = clock.deadline(() => client.close());
+  linger.arm(2_000);
+  await client.closeWrite();
+  await toUpstream.finished;
+  linger.disarm();
+}
+
+/** One direction. */
+class Pump {
+  readonly #from: Transport;
+  readonly #to: Transport;
+  readonly #first: Uint8Array;
+  readonly #alive: () => void;
+  readonly #buffers: BufferPool;
+  #discarding = false;
+  #finish: () => void = () => {};
+  octets = 0;
+  ended = false;
+  /** Settles when the pump has ended. */
+  readonly finished: Promise<void>;
+
+  constructor(from: Transport, to: Transport, first: Uint8Array, alive: () => void, buffers: BufferPool) {
+    this.#from = from;
+    this.#to = to;
+    this.#first = first;
+    this.#alive = alive;
+    this.#buffers = buffers;
+    this.finished = new Promise((resolve) => this.#finish = resolve);
+  }
+
+  /** From now on input is read and thrown away. */
+  discard(): void {
+    this.#discarding = true;
+  }
+
+  async run(): Promise<PumpEnd> {
+    try {
+      return await this.#pump();
+    } finally {
+      this.ended = true;
+      this.#finish();
+    }
+  }
+
+  async #pump(): Promise<PumpEnd> {
+    if (this.#first.length > 0 && !await this.#pass(this.#first)) return "sink_lost";
+    const small = new Uint8Array(SMALL_OCTETS);
+    let large: Uint8Array | null = null;
+    let quiet = 0;
+    try {
+      while (true) {
+        const buffer: Uint8Array = large ?? small;
+        let count: number | null;
+        try {
+          count = await this.#from.read(buffer);
+        } catch {
+          return "source_lost";
+        }
+        if (count === null) return "eof";
+        if (!this.#discarding) {
+          this.#alive();
+          if (!await this.#pass(buffer.subarray(0, count))) return "sink_lost";
+        }
+        if (large === null) {
+          if (count === SMALL_OCTETS) large = this.#buffers.take();
+        } else if (count >= SMALL_OCTETS) {
+          quiet = 0;
+        } else if (++quiet === QUIET_READS) {
+          this.#buffers.give(large);
+          large = null;
+          quiet = 0;
+        }
+      }
+    } finally {
+      if (large !== null) this.#buffers.give(large);
+    }
+  }
+
+  async #pass(bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#to.write(bytes);
+    } catch {
+      // Discarding began while the write was under way: the sink was closed on purpose.
+      return this.#discarding;
+    }
+    this.octets += bytes.length;
+    this.#alive();
+    return true;
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What a connection is served with: the settings of its server made ready to use, and the ports.
+ *
+ * @module
+ */
+import type { ListenSettings, ServerSettings } from "../config/settings.ts";
+import type { AuthBackend } from "../ports/auth_backend.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Resolver } from "../ports/resolver.ts";
+import type { Log, Metrics } from "../ports/telemetry.ts";
+import type { Dialer, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
+import type { ClientRules } from "../session/client_machine.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+
+/** One server of the configuration, built once. */
+export interface ServerRuntime {
+  readonly settings: ServerSettings;
+  readonly rules: ClientRules;
+  readonly auth: AuthBackend;
+  /** Null where neither STARTTLS nor implicit TLS is configured. */
+  readonly tls: TlsAcceptor | null;
+  /** Null without `resolver`. */
+  readonly resolver: Resolver | null;
+  /** TLS towards the mail server, but for the name, which may be the mail server's own. */
+  readonly upstreamTls: Omit<UpstreamTlsOptions, "serverName">;
+}
+
+/** One listening address of a server. */
+export interface ListenerRuntime {
+  readonly settings: ListenSettings;
+  readonly server: ServerRuntime;
+  /** The address as logged, with the port that the kernel chose where the configuration says 0. */
+  readonly text: string;
+}
+
+/** What all connections share. */
+export interface Services {
+  readonly clock: Clock;
+  readonly dialer: Dialer;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly buffers: BufferPool;
+  /** A random session id. */
+  readonly newSessionId: () => string;
+  /** Counts connections, from 1. */
+  readonly nextConnection: () => number;
+}

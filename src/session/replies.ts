@@ -1,0 +1,80 @@
+/**
+ * Every reply that Postern speaks in its own name, in one place. Codes and texts are nginx's (spec §2.4-2.7, §4.6)
+ * wherever nginx has the reply, because clients and log scripts match on them.
+ *
+ * @module
+ */
+import { encodeLatin1 } from "../bytes/latin1.ts";
+
+/** A reply ready for the wire. */
+export interface SpokenReply {
+  readonly code: number;
+  /** All lines, each ended by CRLF. */
+  readonly bytes: Uint8Array;
+}
+
+/** Builds a reply from complete text; several lines are separated by CRLF. */
+export function reply(text: string): SpokenReply {
+  return { code: Number.parseInt(text.slice(0, 3), 10), bytes: encodeLatin1(text + "\r\n") };
+}
+
+/** Replies whose text does not depend on the configuration. */
+export const REPLIES = Object.freeze({
+  ok: reply("250 2.0.0 OK"),
+  bye: reply("221 2.0.0 Bye"),
+  startTls: reply("220 2.0.0 Start TLS"),
+  authenticated: reply("235 2.0.0 OK"),
+  invalidCommand: reply("500 5.5.1 Invalid command"),
+  invalidArgument: reply("501 5.5.4 Invalid argument"),
+  badSequence: reply("503 5.5.1 Bad sequence of commands"),
+  // RFC 4954 §4 for a mechanism that is not listed; nginx says 500 or even accepts it.
+  mechanismNotListed: reply("504 5.5.4 Unrecognized authentication type"),
+  // RFC 4954 §4: an exchange line of more than 12288 octets.
+  saslLineTooLong: reply("500 5.5.6 Authentication exchange line is too long"),
+  authRequired: reply("530 5.7.1 Authentication required"),
+  // RFC 3207 §4; nginx lets MAIL and RCPT through here.
+  tlsRequired: reply("530 5.7.0 Must issue a STARTTLS command first"),
+  earlyTalker: reply("503 5.5.0 Improper use of SMTP command pipelining"),
+  internalError: reply("451 4.3.2 Internal server error"),
+  noCertificate: reply("421 4.7.1 No required SSL certificate"),
+  badCertificate: reply("421 4.7.1 SSL certificate error"),
+  challengeUsername: reply("334 VXNlcm5hbWU6"),
+  challengePassword: reply("334 UGFzc3dvcmQ6"),
+  challengeEmpty: reply("334 "),
+});
+
+/** Code and enhanced code of a refused login when the callout names none (spec §3.3). */
+export const DEFAULT_REFUSAL_CODE = "535 5.7.0";
+
+/** Replies that carry the server's name; built once per server. */
+export interface ServerReplies {
+  readonly greeting: SpokenReply;
+  readonly helo: SpokenReply;
+  /** EHLO while the connection is plain. */
+  readonly ehloPlain: SpokenReply;
+  /** EHLO inside TLS. */
+  readonly ehloSecure: SpokenReply;
+  /** RFC 5321 §3.8: the server says 421 before it closes on its own account. */
+  readonly timeout: SpokenReply;
+  readonly shutdown: SpokenReply;
+}
+
+/** Builds the replies that carry `serverName`; the EHLO lines come from `policy/capabilities.ts`. */
+export function serverReplies(
+  serverName: string,
+  ehlo: { readonly plain: readonly string[]; readonly secure: readonly string[] },
+): ServerReplies {
+  return Object.freeze({
+    greeting: reply(`220 ${serverName} ESMTP ready`),
+    helo: reply(`250 ${serverName}`),
+    ehloPlain: multiline(250, [serverName, ...ehlo.plain]),
+    ehloSecure: multiline(250, [serverName, ...ehlo.secure]),
+    timeout: reply(`421 4.4.2 ${serverName} Timeout, closing connection`),
+    shutdown: reply(`421 4.3.2 ${serverName} Service shutting down`),
+  });
+}
+
+function multiline(code: number, lines: readonly string[]): SpokenReply {
+  const last = lines.length - 1;
+  return reply(lines.map((line, at) => `${code}${at === last ? " " : "-"}${line}`).join("\r\n"));
+}
