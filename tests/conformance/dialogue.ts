@@ -47,6 +47,8 @@ export type Step =
     readonly answer: CalloutAnswer;
   }
   | { readonly kind: "accept" }
+  /** Two variables must not be equal. */
+  | { readonly kind: "differ"; readonly variables: readonly string[] }
   | { readonly kind: "none"; readonly service: "callout" | "upstream" }
   | { readonly kind: "close" | "half_close" | "reset" | "end"; readonly party: Party }
   /** Bounds of the time that the step before took, milliseconds. */

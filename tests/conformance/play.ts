@@ -111,6 +111,8 @@ class Player {
         return;
       case "none":
         return refuseConnection(step.service === "callout" ? callout : upstream, step.service);
+      case "differ":
+        return this.#differ(step.variables);
       case "took":
         return this.#took(step.atLeastMs, step.atMostMs);
       case "end":
@@ -177,6 +179,13 @@ class Player {
         Math.round(this.#lastStepMs)
       } ms`,
     );
+  }
+
+  #differ(names: readonly string[]): void {
+    const values = names.map((name) => this.#stage.variables.get(name));
+    if (new Set(values).size !== names.length) {
+      throw new DialogueFailure(`expected ${names.join(" and ")} to differ`);
+    }
   }
 
   #expand(text: string): string {
