@@ -1,0 +1,139 @@
+/** Kinds of values of the auth callout: `auth_http` (spec §1.3) and `auth_http_header`. */
+import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
+import { bracketed, formatSocketAddress, parseHostAndPort, parseUnixAddress } from "./addresses.ts";
+import { Refusal, reportMismatch, scalar, type ScalarType, type ValueType } from "./value_type.ts";
+import type { AuthHttpTarget } from "./settings.ts";
+import type { ScalarNode } from "./yaml_source.ts";
+
+/** The variables that a value of `auth_http_header` may have. */
+export const HEADER_VARIABLES: readonly string[] = [
+  "remote_addr",
+  "remote_port",
+  "server_addr",
+  "server_port",
+  "ssl_server_name",
+  "session_id",
+];
+
+/** `[http[s]://]HOST[:PORT][/URI]` or `unix:/path[:/uri]`. */
+export const authHttpTarget: ScalarType<AuthHttpTarget> = scalar({
+  expected: 'a URL such as "http://127.0.0.1:9000/auth", "https://auth.example.com/", or "unix:/path:/uri"',
+  readText(text) {
+    const [prefix, schemeName] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? ["", "http"];
+    const rest = text.slice(prefix.length);
+    // First of all, so that no message shows the password.
+    if (/^[^/?]*@/.test(rest)) {
+      return new Refusal(
+        'a user or password in the URL is not supported: use "auth_http_header"',
+        "unsupported",
+      );
+    }
+    const scheme = schemeName?.toLowerCase();
+    if (scheme !== "http" && scheme !== "https") return new Refusal();
+    return rest.startsWith("unix:") ? readUnixTarget(scheme, rest) : readTcpTarget(scheme, rest);
+  },
+  print({ scheme, address, uri }) {
+    if (address.kind === "unix") return `${scheme}://unix:${address.path}:${uri}`;
+    return `${scheme}://${formatSocketAddress(address)}${uri}`;
+  },
+});
+
+function readTcpTarget(scheme: "http" | "https", text: string): AuthHttpTarget | Refusal {
+  const slash = text.search(/[/?]/);
+  const authority = slash === -1 ? text : text.slice(0, slash);
+  const parts = parseHostAndPort(authority);
+  if (parts === null) return new Refusal();
+  if (parts.port === 0) return new Refusal("expected a port from 1 to 65535");
+  const { host, port } = parts;
+  const address = { kind: "tcp", host, port: port ?? (scheme === "https" ? 443 : 80) } as const;
+  return withUri({ scheme, address, host: bracketed(host) }, slash === -1 ? "" : text.slice(slash));
+}
+
+function readUnixTarget(scheme: "http" | "https", text: string): AuthHttpTarget | Refusal {
+  const colon = text.indexOf(":", "unix:".length);
+  const address = parseUnixAddress(colon === -1 ? text : text.slice(0, colon));
+  if (address === null || address instanceof Refusal) return address ?? new Refusal();
+  return withUri({ scheme, address, host: "localhost" }, colon === -1 ? "" : text.slice(colon + 1));
+}
+
+function withUri(target: Omit<AuthHttpTarget, "uri">, text: string): AuthHttpTarget | Refusal {
+  const uri = text.startsWith("/") ? text : `/${text}`;
+  // The request target is written as it is: only visible ASCII keeps the request line whole (RFC 9112 §3.2).
+  if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes("#")) {
+    return new Refusal("expected a URI of visible ASCII characters without a fragment");
+  }
+  return { ...target, uri };
+}
+
+/** A header that every request to the callout carries. */
+export interface AuthHttpHeader {
+  readonly name: string;
+  /** A byte string with variables still in it. */
+  readonly value: string;
+}
+
+const HEADERS_EXPECTED = 'a list of "NAME VALUE" texts, or a map of names to values';
+
+/** `auth_http_header`: a list of `NAME VALUE`, one such text, or a map. */
+export const authHttpHeaders: ValueType<readonly AuthHttpHeader[]> = {
+  expected: HEADERS_EXPECTED,
+  schema: {
+    oneOf: [
+      { type: "string" },
+      { type: "array", items: { type: "string" } },
+      { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
+    ],
+  },
+  print: (headers) => headers.map(({ name, value }) => `${name} ${toText(value)}`.trimEnd()),
+  read(node, reading) {
+    const nodes = node.kind === "map"
+      ? [...node.entries].map(([name, entry]) => ({ name, node: entry.node }))
+      : (node.kind === "list" ? node.items : [node]).map((item) => ({ name: null, node: item }));
+    const headers = nodes.map(({ name, node: item }) => {
+      if (item.kind !== "scalar") return reportMismatch(item, HEADERS_EXPECTED, reading);
+      return headerLine.read(name === null ? item : withName(name, item), reading);
+    });
+    return headers.every((header) => header !== undefined) ? headers : undefined;
+  },
+};
+
+function withName(name: string, node: ScalarNode): ScalarNode {
+  return { ...node, text: `${name} ${node.text}` };
+}
+
+const headerLine: ScalarType<AuthHttpHeader> = scalar({
+  expected: 'a header as "NAME VALUE"',
+  secret: true,
+  readText(text) {
+    const match = /^(\S+)(?:\s+([^]*))?$/.exec(text);
+    if (match === null) return new Refusal();
+    const [, name = "", value = ""] = match;
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
+      return new Refusal(`expected a header name (RFC 9110 §5.1), found ${JSON.stringify(name)}`);
+    }
+    // deno-lint-ignore no-control-regex -- the controls are what is looked for
+    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
+      return new Refusal(`the value of "${name}" has a control character`);
+    }
+    const unknown = unknownVariable(value);
+    if (unknown === null) return { name, value: encodeUtf8AsByteString(value.trimEnd()) };
+    const known = HEADER_VARIABLES.map((variable) => `$${variable}`).join(", ");
+    return new Refusal(`unknown variable "$${unknown}" in the value of "${name}": expected one of ${known}`);
+  },
+  print: ({ name, value }) => `${name} ${toText(value)}`,
+});
+
+/** The first variable of a text that Postern does not know, or null. A `$` before anything else is a `$`. */
+function unknownVariable(text: string): string | null {
+  for (const [, braced, bare] of text.matchAll(/\$(?:\{([^}]*)\}?|([A-Za-z_][A-Za-z0-9_]*))/g)) {
+    const name = braced ?? bare ?? "";
+    if (!HEADER_VARIABLES.includes(name)) return name;
+  }
+  return null;
+}
+
+const utf8 = new TextDecoder();
+
+function toText(byteString: string): string {
+  return utf8.decode(Uint8Array.from(byteString, (unit) => unit.charCodeAt(0)));
+}

@@ -1,0 +1,130 @@
+/** Directives of the process and of listeners, after nginx's mail core and realip modules. */
+import { addressRange, localAddress, resolverTarget } from "./addresses.ts";
+import type { DirectiveTable } from "./directive.ts";
+import { listenEntries, type ListenEntry } from "./listen.ts";
+import { logTarget } from "./log_target.ts";
+import type { MainSettings, ServerSettings } from "./settings.ts";
+import { flag, hostName, integer, oneOf, time } from "./simple_types.ts";
+import { listOf, orOff } from "./value_type.ts";
+
+export const mainDirectives = {
+  log: {
+    context: "main",
+    type: logTarget,
+    default: "stderr info",
+    doc: "Where the log goes and from which level on: a file, `stderr`, `stdout` or `off`, then the level.",
+    source: "Postern",
+    note: "nginx has `error_log`, with the level `error` when none is given.",
+  },
+  metrics_listen: {
+    context: "main",
+    type: orOff(localAddress),
+    default: "off",
+    doc: "Address on which metrics are served over HTTP.",
+    source: "Postern",
+  },
+} as const satisfies DirectiveTable<MainSettings>;
+
+/** Directives that leave no setting of their own: they are part of other settings once the file is read. */
+export interface FoldedSettings {
+  readonly ssl: boolean;
+  readonly protocol: "smtp";
+}
+
+type CoreSettings =
+  & Pick<
+    ServerSettings,
+    | "server_name"
+    | "timeout"
+    | "session_timeout"
+    | "max_errors"
+    | "resolver"
+    | "resolver_timeout"
+    | "set_real_ip_from"
+  >
+  & FoldedSettings
+  & { readonly listen: readonly ListenEntry[] };
+
+export const coreDirectives = {
+  listen: {
+    context: "server",
+    type: listenEntries,
+    default: null,
+    absent: "required",
+    doc:
+      "Addresses to listen on, each with its parameters: `ssl`, `proxy_protocol`, `backlog=N`, `ipv6only=on|off`.",
+    source: "nginx",
+    note:
+      "A name is refused, and so is an address without a port. `reuseport` and `bind` are taken and change " +
+      "nothing. `[::]:PORT` takes IPv4 too unless another listener has `0.0.0.0:PORT`.",
+  },
+  ssl: {
+    context: "server",
+    type: flag,
+    default: "off",
+    doc: "Implicit TLS on every listener of the server, like the parameter `ssl` of each.",
+    source: "nginx",
+    note: "nginx dropped this directive in 1.25.1.",
+  },
+  protocol: {
+    context: "server",
+    type: oneOf(["smtp"]),
+    default: "smtp",
+    doc: "The protocol of the server, of which there is one.",
+    source: "nginx",
+    note: "nginx guesses it from the port, and has `imap` and `pop3` too.",
+  },
+  server_name: {
+    context: "both",
+    type: hostName,
+    default: null,
+    absent: "the host name",
+    doc: "Name in the greeting, in replies, in CRAM-MD5 challenges and in the EHLO to mail servers.",
+    source: "nginx",
+  },
+  timeout: {
+    context: "both",
+    type: time(),
+    default: "60s",
+    doc: "How long a client may be silent before the relay begins; each command starts it again.",
+    source: "nginx",
+    note: "In nginx it is the time for the whole session before the relay.",
+  },
+  session_timeout: {
+    context: "both",
+    type: time(),
+    default: "10m",
+    doc: "How long a session may last before the relay begins.",
+    source: "Postern",
+  },
+  max_errors: {
+    context: "both",
+    type: integer({ least: 1, most: 1_000_000 }),
+    default: "5",
+    doc: "Number of protocol errors after which the connection is closed.",
+    source: "nginx",
+  },
+  resolver: {
+    context: "both",
+    type: orOff(resolverTarget),
+    default: "off",
+    doc: "Name servers that are asked for the client's host name.",
+    source: "nginx",
+    note: "Name servers are given by address.",
+  },
+  resolver_timeout: {
+    context: "both",
+    type: time(),
+    default: "30s",
+    doc: "Time for one look-up.",
+    source: "nginx",
+  },
+  set_real_ip_from: {
+    context: "both",
+    type: listOf(addressRange, { expected: addressRange.expected, words: true }),
+    default: [],
+    doc: "Peers whose PROXY protocol header is believed: addresses, networks, or `unix:`.",
+    source: "nginx",
+    note: "A PROXY header from anyone else is refused.",
+  },
+} as const satisfies DirectiveTable<CoreSettings>;

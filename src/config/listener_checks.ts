@@ -1,0 +1,47 @@
+/** Rules about the listeners of all servers together. */
+import { parseIp } from "../bytes/ip_address.ts";
+import type { ListenEntry } from "./listen.ts";
+import type { ProblemList } from "./problem.ts";
+
+/** Reports two listeners on one address, and `ipv6only` where it cannot be had. */
+export function checkListeners(entries: readonly ListenEntry[], problems: ProblemList): void {
+  const first = new Map<string, ListenEntry>();
+  for (const entry of entries) {
+    const { address, text } = entry.settings;
+    // The system chooses another port for each listener on port 0.
+    if (address.kind === "tcp" && address.port === 0) continue;
+    const other = first.get(text);
+    if (other === undefined) first.set(text, entry);
+    else {problems.add(
+        entry.at,
+        "conflict",
+        `duplicate "${text}" address and port pair: line ${other.at.line} has it already`,
+      );}
+  }
+  for (const entry of entries) checkIpv6Only(entry, first, problems);
+}
+
+function checkIpv6Only(
+  entry: ListenEntry,
+  listeners: ReadonlyMap<string, ListenEntry>,
+  problems: ProblemList,
+): void {
+  const { address } = entry.settings;
+  // Of all IPv6 addresses only [::] can take IPv4.
+  if (entry.ipv6only === null || address.kind !== "tcp" || !isUnspecifiedIpv6(address.host)) return;
+  const ipv4 = listeners.get(`0.0.0.0:${address.port}`);
+  if (entry.ipv6only && ipv4 === undefined) {
+    const message = "ipv6only=on cannot be honoured: the runtime opens [::] for IPv4 too; a listener on " +
+      `"0.0.0.0:${address.port}" takes IPv4 away from it`;
+    problems.add(entry.at, "unsupported", message);
+  } else if (!entry.ipv6only && ipv4 !== undefined) {
+    const message =
+      `ipv6only=off conflicts with "0.0.0.0:${address.port}" in line ${ipv4.at.line}: both would take IPv4`;
+    problems.add(entry.at, "conflict", message);
+  }
+}
+
+function isUnspecifiedIpv6(host: string): boolean {
+  const address = parseIp(host);
+  return address?.length === 16 && address.every((octet) => octet === 0);
+}

@@ -1,0 +1,59 @@
+const NOT_SMTP = "Postern speaks SMTP only";
+const NO_OPENSSL = "the runtime's TLS library is rustls, which has no such setting";
+const PROCESS = "it belongs to nginx's processes";
+
+/** nginx's directives that Postern does not have, with the reason that a user is told. */
+export const unsupportedDirectives: Readonly<Record<string, string>> = {
+  // mail modules
+  proxy: "it has no effect in nginx either, leave it out",
+  error_log: 'use "log" under "mail"',
+  imap_auth: NOT_SMTP,
+  imap_capabilities: NOT_SMTP,
+  imap_client_buffer: NOT_SMTP,
+  pop3_auth: NOT_SMTP,
+  pop3_capabilities: NOT_SMTP,
+  google_perftools_profiles: PROCESS,
+
+  // TLS
+  ssl_dhparam: `${NO_OPENSSL}: it exchanges keys over elliptic curves only`,
+  ssl_session_ticket_key: `${NO_OPENSSL}: it makes its ticket keys itself`,
+  ssl_conf_command: NO_OPENSSL,
+  ssl_certificate_compression: NO_OPENSSL,
+  ssl_engine: NO_OPENSSL,
+  ssl_object_cache_inheritable: "Postern reads all files again at every reload",
+  ssl_stapling: "nginx has it for HTTP only, and the runtime cannot do it",
+  ssl_early_data: "nginx has it for HTTP only, and SMTP must not use it",
+  ssl_buffer_size: "nginx has it for HTTP only",
+  ssl_ocsp: 'nginx has it for HTTP and stream only: use "ssl_crl"',
+  ssl_handshake_timeout: 'nginx has it for stream only: "timeout" covers the handshake',
+  ssl_alpn: 'nginx has it for stream only: Postern always offers "smtp"',
+  ssl_reject_handshake: "nginx has it for HTTP and stream only",
+  ssl_name: 'use "proxy_ssl_name"',
+
+  // what other modules of nginx know
+  proxy_pass: 'the mail server comes from "auth_http" or "users"',
+  proxy_ssl_protocols: "TLSv1.2 and TLSv1.3 are always offered to mail servers",
+  proxy_ssl_ciphers: NO_OPENSSL,
+  proxy_ssl_verify_depth: "the runtime limits the depth itself",
+  proxy_ssl_crl: "the runtime checks no revocation lists of mail servers",
+  proxy_ssl_server_name: "the name is always sent",
+  proxy_ssl_session_reuse: NO_OPENSSL,
+  proxy_ssl_password_file: 'write the key of "proxy_ssl_certificate_key" without a pass phrase',
+  proxy_bind: "the runtime gives no way to choose the local address of a connection",
+  access_log: 'the log has a line for every session: use "log"',
+  include: "a configuration is one file",
+
+  // main and events contexts
+  daemon: PROCESS,
+  events: PROCESS,
+  load_module: PROCESS,
+  master_process: PROCESS,
+  pid: PROCESS,
+  user: PROCESS,
+  worker_connections: PROCESS,
+  worker_processes: PROCESS,
+  worker_rlimit_nofile: PROCESS,
+  worker_shutdown_timeout: PROCESS,
+  http: "Postern is no HTTP server",
+  stream: NOT_SMTP,
+};
