@@ -17,7 +17,9 @@ export function expandPattern(pattern: string, list: (directory: string) => read
   let found = [""];
   for (const part of pattern.split("/").slice(1)) {
     found = isPattern(part)
-      ? found.flatMap((base) => matching(part, list(base === "" ? "/" : base)).map((name) => `${base}/${name}`))
+      ? found.flatMap((base) =>
+        matching(part, list(base === "" ? "/" : base)).map((name) => `${base}/${name}`)
+      )
       : found.filter((base) => base === "" || part === "" || list(base).includes(part))
         .map((base) => `${base}/${part}`);
   }
@@ -38,7 +40,10 @@ function partExpression(part: string): RegExp {
     else if (character === "?") source += ".";
     else if (character === "\\" && index + 1 < part.length) source += literal(part[++index]!);
     else if (character === "[" && part.indexOf("]", index + 2) > 0) {
-      const end = part.indexOf("]", part[index + 1] === "!" || part[index + 1] === "^" ? index + 3 : index + 2);
+      const end = part.indexOf(
+        "]",
+        part[index + 1] === "!" || part[index + 1] === "^" ? index + 3 : index + 2,
+      );
       if (end < 0) source += literal(character);
       else {
         source += bracket(part.slice(index + 1, end));

@@ -48,7 +48,9 @@ export class NginxSource {
    */
   main(file: string): NginxBlock {
     const text = this.#files.readText(file);
-    if (typeof text !== "string") throw new NginxConfigError(`open() "${file}" failed (${text.failed})`, file, 0);
+    if (typeof text !== "string") {
+      throw new NginxConfigError(`open() "${file}" failed (${text.failed})`, file, 0);
+    }
     this.#open.push(file);
     const block = this.expand(parseNginx(text, file));
     this.#open.pop();
@@ -65,14 +67,19 @@ export class NginxSource {
     const directives: NginxDirective[] = [];
     let comments: readonly string[] = [];
     for (const directive of block.directives) {
-      const brought = isInclude(directive) ? this.#include(directive) : { directives: [directive], comments: [] };
+      const brought = isInclude(directive)
+        ? this.#include(directive)
+        : { directives: [directive], comments: [] };
       const [first, ...rest] = brought.directives;
       const before = isInclude(directive) ? [...comments, ...directive.comments] : comments;
       if (first === undefined) {
         comments = [...before, ...brought.comments];
         continue;
       }
-      directives.push(before.length === 0 ? first : { ...first, comments: [...before, ...first.comments] }, ...rest);
+      directives.push(
+        before.length === 0 ? first : { ...first, comments: [...before, ...first.comments] },
+        ...rest,
+      );
       comments = brought.comments;
     }
     return { directives, comments: [...comments, ...block.comments] };
@@ -98,7 +105,11 @@ export class NginxSource {
 
   #includeFile(path: string, { file, endLine }: NginxDirective): NginxBlock {
     if (this.#open.includes(path)) {
-      throw new NginxConfigError(`"${path}" includes itself: ${[...this.#open, path].join(" -> ")}`, file, endLine);
+      throw new NginxConfigError(
+        `"${path}" includes itself: ${[...this.#open, path].join(" -> ")}`,
+        file,
+        endLine,
+      );
     }
     if (++this.#read > MOST_FILES) throw new NginxConfigError("too many included files", file, endLine);
     const text = this.#files.readText(path);
