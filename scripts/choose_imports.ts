@@ -24,7 +24,7 @@ export interface Surroundings {
   remember(choice: Registry): Promise<void>;
   /** Whether every JSR package is in Deno's cache. */
   cached(): Promise<boolean>;
-  /** Whether the JSR registry answers within {@linkcode PROBE_MS}. */
+  /** Whether the JSR registry answers in time. */
   answers(): Promise<boolean>;
 }
 
@@ -96,10 +96,11 @@ async function cached(): Promise<boolean> {
   }
 }
 
-async function answers(): Promise<boolean> {
+/** Whether the registry serves the document `url` within `ms` milliseconds. */
+export async function registryAnswers(url: string, ms: number): Promise<boolean> {
   try {
-    const response = await fetch(PROBE_URL, { signal: AbortSignal.timeout(PROBE_MS) });
-    const body: unknown = await response.json();
+    const response = await fetch(url, { signal: AbortSignal.timeout(ms) });
+    const body: unknown = JSON.parse(await response.text());
     // A captive portal answers too, with something else.
     return response.ok && typeof body === "object" && body !== null && "versions" in body;
   } catch {
@@ -116,6 +117,7 @@ function warnOfUnknown(forced: string | undefined): void {
 if (import.meta.main) {
   const forced = Deno.env.get("POSTERN_IMPORTS");
   warnOfUnknown(forced);
+  const answers = () => registryAnswers(PROBE_URL, PROBE_MS);
   const { registry, reason } = await chooseImports({ forced, remembered, remember, cached, answers });
   console.error(`imports: @std packages from ${registry === "jsr" ? "JSR" : "npm"} (${reason})`);
   if (registry === "npm") console.log(`--import-map=${relative(Deno.cwd(), fileURLToPath(NPM_MAP))}`);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { chooseImports, type Registry, type Surroundings } from "../../../scripts/choose_imports.ts";
+import {
+  chooseImports,
+  type Registry,
+  registryAnswers,
+  type Surroundings,
+} from "../../../scripts/choose_imports.ts";
 
 interface Given {
   readonly forced?: string;
@@ -65,6 +70,33 @@ for (const { name, given, registry, asked } of rows) {
     assert.deepEqual(subject.asked, asked);
   });
 }
+
+const responses: readonly { name: string; response: () => Response; answers: boolean }[] = [
+  { name: "a package's document", response: () => Response.json({ versions: {} }), answers: true },
+  { name: "an error", response: () => Response.json({ versions: {} }, { status: 503 }), answers: false },
+  { name: "another document", response: () => Response.json({ login: "please" }), answers: false },
+  { name: "null", response: () => Response.json(null), answers: false },
+  { name: "a captive portal's page", response: () => new Response("<html>"), answers: false },
+];
+
+for (const { name, response, answers } of responses) {
+  Deno.test(`registryAnswers() is ${answers} for ${name}`, async () => {
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, response);
+    assert.equal(await registryAnswers(`http://127.0.0.1:${server.addr.port}/`, 20_000), answers);
+  });
+}
+
+Deno.test("registryAnswers() is false when nobody answers in time", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  assert.equal(await registryAnswers(`http://127.0.0.1:${listener.addr.port}/`, 50), false);
+});
+
+Deno.test("registryAnswers() is false when nobody listens", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  assert.equal(await registryAnswers(`http://127.0.0.1:${port}/`, 20_000), false);
+});
 
 /** Runs the script itself in `cwd`, without the network. */
 async function run(cwd: string, forced: string): Promise<{ out: string; err: string }> {
