@@ -1,0 +1,70 @@
+/**
+ * The command line.
+ *
+ * @module
+ */
+import { checkCommand } from "./check_command.ts";
+import { runConvert } from "./convert_command.ts";
+import { hashPasswordCommand } from "./hash_password_command.ts";
+import { runCommand } from "./run_command.ts";
+import { VERSION } from "./version.ts";
+
+/** Exit code when the command line is wrong. */
+export const EXIT_USAGE = 2;
+
+/** Where a command writes and what it reads. */
+export interface CommandIo {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+type Command = (args: string[], io: CommandIo) => Promise<number>;
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["run", runCommand],
+  ["check", checkCommand],
+  ["hash-password", hashPasswordCommand],
+  ["convert", runConvert],
+]);
+
+const USAGE = `Usage: postern COMMAND [OPTIONS]
+
+  run --config FILE      serve the configuration until SIGTERM or Ctrl-C
+  check --config FILE    validate the configuration and print what is in effect
+                         exit code: 0 good, 1 bad configuration, 2 wrong usage
+  hash-password          read a password from standard input, print its hash for "users"
+  convert FILE [-o OUT]  turn the mail{} part of an nginx configuration into a Postern one
+  version                print the version
+  help                   print this text
+`;
+
+/** Runs the command line and returns the exit code. */
+export async function main(args: readonly string[], io: CommandIo = STANDARD_IO): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === "help" || name === "--help" || name === "-h") {
+    io.out(USAGE);
+    return 0;
+  }
+  if (name === "version" || name === "--version" || name === "-V") {
+    io.out(`postern ${VERSION} (deno ${Deno.version.deno})\n`);
+    return 0;
+  }
+  const command = name === undefined ? undefined : COMMANDS.get(name);
+  if (command === undefined) {
+    io.err(name === undefined ? USAGE : `postern: unknown command "${name}"\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  return await command(rest, io);
+}
+
+const encoder = new TextEncoder();
+
+const STANDARD_IO: CommandIo = {
+  out: (text) => writeAll(Deno.stdout, text),
+  err: (text) => writeAll(Deno.stderr, text),
+};
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}

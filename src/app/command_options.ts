@@ -1,0 +1,23 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+
+/** The command line of a subcommand is wrong; the message is for the user. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * Reads `--config FILE` (or `-c FILE`) and the subcommand's own options.
+ * @throws {UsageError} for unknown options, missing values and words that nobody asked for.
+ */
+export function parseOptions<T extends NonNullable<ParseArgsConfig["options"]>>(
+  command: string,
+  args: string[],
+  options: T,
+) {
+  try {
+    return parseArgs({ args, options, allowPositionals: false, strict: true }).values;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`postern ${command}: ${text}`);
+  }
+}

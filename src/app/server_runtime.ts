@@ -1,0 +1,110 @@
+/**
+ * Makes the settings of a server ready for connections: files are read, replies built, backends opened.
+ *
+ * @module
+ */
+import { EmbeddedUsers } from "../auth/embedded_users.ts";
+import { HttpBackend } from "../auth/http_backend.ts";
+import type { ServerSettings } from "../config/settings.ts";
+import type { ServerRuntime } from "../driver/runtime.ts";
+import { createResolver } from "../io/resolver.ts";
+import { createTlsAcceptor } from "../io/tls_acceptor.ts";
+import { ehloLines } from "../policy/capabilities.ts";
+import type { AuthBackend } from "../ports/auth_backend.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/telemetry.ts";
+import type { Dialer, TlsAcceptor } from "../ports/transport.ts";
+import type { ClientRules } from "../session/client_machine.ts";
+import { serverReplies } from "../session/replies.ts";
+
+/** What servers are built with. */
+export interface BuildPorts {
+  readonly clock: Clock;
+  readonly dialer: Dialer;
+  readonly log: Log;
+}
+
+/**
+ * Builds the runtime of one server.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when a file is gone since the configuration was checked.
+ */
+export async function buildServer(settings: ServerSettings, ports: BuildPorts): Promise<ServerRuntime> {
+  return Object.freeze({
+    settings,
+    rules: clientRules(settings),
+    auth: await buildAuth(settings, ports),
+    tls: await buildTls(settings),
+    resolver: settings.resolver === null ? null : createResolver(settings.resolver, {
+      timeoutMs: settings.resolver_timeout,
+      clock: ports.clock,
+      log: ports.log,
+    }),
+    upstreamTls: Object.freeze({
+      verify: settings.proxy_ssl_verify,
+      trustedCertificates: await readOptional(settings.proxy_ssl_trusted_certificate),
+      certificate: await readOptional(settings.proxy_ssl_certificate),
+      certificateKey: await readOptional(settings.proxy_ssl_certificate_key),
+    }),
+  });
+}
+
+function clientRules(settings: ServerSettings): ClientRules {
+  return Object.freeze({
+    replies: serverReplies(settings.server_name, ehloLines(settings)),
+    starttls: settings.starttls,
+    methods: new Set<string>(settings.smtp_auth),
+    maxErrors: settings.max_errors,
+    newSalt: () => newSalt(settings.server_name),
+  });
+}
+
+/** RFC 2195 §2: a challenge that was never used before and cannot be foreseen. */
+function newSalt(serverName: string): string {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+  return `<${high}${low}.${Math.floor(Date.now() / 1000)}@${serverName}>`;
+}
+
+async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<AuthBackend> {
+  if (settings.auth_http === null) return new EmbeddedUsers(settings.users ?? []);
+  return new HttpBackend({
+    target: settings.auth_http,
+    timeoutMs: settings.auth_http_timeout,
+    keepAlive: settings.auth_http_keepalive,
+    headers: settings.auth_http_header,
+    sendCertificateFacts: settings.ssl_verify_client !== "off",
+    passClientCertificate: settings.auth_http_pass_client_cert,
+    ssl: {
+      verify: settings.auth_http_ssl_verify,
+      name: settings.auth_http_ssl_name,
+      trustedCertificates: await readOptional(settings.auth_http_ssl_trusted_certificate),
+    },
+    dialer: ports.dialer,
+    clock: ports.clock,
+  });
+}
+
+async function buildTls(settings: ServerSettings): Promise<TlsAcceptor | null> {
+  const implicit = settings.listen.some((listen) => listen.ssl);
+  if (settings.starttls === "off" && !implicit) return null;
+  const passphrases = (await readOptional(settings.ssl_password_file))?.split(/\r?\n/).filter((line) =>
+    line !== ""
+  );
+  const certificates = await Promise.all(settings.ssl_certificates.map(async ({ certificate, key }) => ({
+    certificatePem: await Deno.readTextFile(certificate),
+    keyPem: await Deno.readTextFile(key),
+    ...(passphrases === undefined ? {} : { passphrases }),
+  })));
+  return createTlsAcceptor({
+    certificates,
+    protocols: settings.ssl_protocols,
+    verifyClient: settings.ssl_verify_client,
+    verifyDepth: settings.ssl_verify_depth,
+    clientCaPem: await readOptional(settings.ssl_client_certificate),
+    trustedPem: await readOptional(settings.ssl_trusted_certificate),
+    crlPem: await readOptional(settings.ssl_crl),
+  });
+}
+
+async function readOptional(path: string | null): Promise<string | null> {
+  return path === null ? null : await Deno.readTextFile(path);
+}
