@@ -70,6 +70,18 @@ export class DialogueClient extends Dialogue {
     return await this.command(btoa(`${user} ${digest}`), expected);
   }
 
+  /**
+   * Sends one message; `content` is what stands between DATA and the final dot: it ends with CRLF and its dots
+   * are stuffed.
+   */
+  async sendMessage(content: string | Uint8Array, to = "<bob@example.test>"): Promise<void> {
+    await this.command("MAIL FROM:<alice@example.test>", /^250[ -]/);
+    await this.command(`RCPT TO:${to}`, /^250[ -]/);
+    await this.command("DATA", /^354 /);
+    await this.send(content);
+    await this.command(".", /^250[ -]/);
+  }
+
   /** Sends `QUIT`, expects 221 and the end. */
   async quit(): Promise<void> {
     await this.command("QUIT", /^221 /);

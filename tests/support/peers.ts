@@ -7,6 +7,8 @@
 /** Debian package of each program. */
 const PACKAGES = {
   swaks: "swaks",
+  /** What swaks needs for TLS: a module of Perl, looked for by loading it. */
+  "Net::SSLeay": "libnet-ssleay-perl",
   openssl: "openssl",
   "smtp-source": "postfix",
   "smtp-sink": "postfix",
@@ -19,8 +21,16 @@ export type Peer = keyof typeof PACKAGES;
 // Postfix's programs are not for users: their directory is on root's PATH only.
 const DIRECTORIES = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
 
-/** Path of a program, or null when it is not installed. */
+/** Path of a program (or of what loads a module), or null when it is not installed. */
 export function findPeer(peer: Peer): string | null {
+  if (peer !== "Net::SSLeay") return findProgram(peer);
+  const perl = findProgram("perl");
+  if (perl === null) return null;
+  const { success } = new Deno.Command(perl, { args: [`-M${peer}`, "-e", "1"], stderr: "null" }).outputSync();
+  return success ? perl : null;
+}
+
+function findProgram(peer: string): string | null {
   for (const directory of DIRECTORIES) {
     try {
       if (Deno.statSync(`${directory}/${peer}`).isFile) return `${directory}/${peer}`;

@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PATIENCE_MS, within } from "./patience.ts";
-import { withTempDir } from "./temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The process may have to be compiled and its packages loaded on a slow machine. */
@@ -50,11 +49,13 @@ export class PosternProcess {
     return postern;
   }
 
-  /** The kernel's choice for the `index`-th `listen` of the configuration. */
+  /** Port of the `index`-th listening address of the configuration, as the kernel chose it. */
   port(index = 0): number {
     const line = this.log.filter(({ event }) => event === "listening")[index];
-    assert.equal(typeof line?.["port"], "number", `no listener ${index}\n${this.#text()}`);
-    return line!["port"] as number;
+    assert.ok(line !== undefined, `no listener ${index}\n${this.#text()}`);
+    const port = Number(line["port"] ?? /:(\d+)$/.exec(String(line["address"]))?.[1]);
+    assert.ok(port > 0, `listener ${index} has no port: ${JSON.stringify(line)}`);
+    return port;
   }
 
   get pid(): number {
@@ -127,26 +128,6 @@ export class PosternProcess {
   #text(): string {
     return this.#lines.slice(-50).map((line) => JSON.stringify(line)).join("\n");
   }
-}
-
-/** Runs `body` with a process that has the configuration `yaml`, and stops it. */
-export async function withPostern(
-  yaml: string,
-  body: (postern: PosternProcess) => Promise<void>,
-): Promise<void> {
-  await withTempDir(async (directory) => {
-    const file = `${directory}/postern.yaml`;
-    await Deno.writeTextFile(file, yaml);
-    const postern = await PosternProcess.start(file);
-    let failed = true;
-    try {
-      await body(postern);
-      failed = false;
-    } finally {
-      // A failure of the body is the one to report; the process must end in either case.
-      await (failed ? postern.stop().catch(() => {}) : postern.stop());
-    }
-  });
 }
 
 /** A line that is no event (a stack trace, a message of the runtime) is kept as `unreadable`. */
