@@ -95,7 +95,7 @@ const DEFAULTS_READING: Reading = {
   problem: (place, _code, message) => {
     throw new TypeError(`The default of "${place.key}" is wrong: ${message}`);
   },
-  absolutePath: (name) => name,
+  filePath: (name) => name,
 };
 
 /** The value that a directive has when nobody gives one; undefined where there is none. */

@@ -1,32 +1,42 @@
-/** What reading a file gave. */
-export type FileText =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "missing" }
-  | { readonly kind: "denied" }
-  | { readonly kind: "failed"; readonly reason: string };
-
 /** What reading a configuration needs of the system. */
 export interface FileAccess {
-  /** The text of a file. Never throws. */
-  readText(path: string): FileText;
+  /**
+   * The text of a file.
+   * @throws {Error} when it cannot be read; `NotFound` and `PermissionDenied` are known by name.
+   */
+  readText(path: string): string;
   /** Name of this machine, for `server_name`. */
   hostname(): string;
-  /** Absolute path from which relative paths on the command line start. */
-  workingDirectory(): string;
 }
 
-/** Joins a path to the directory it starts from, without `.` and `..` where they can be resolved. */
-export function joinPath(directory: string, path: string): string {
-  const joined = path.startsWith("/") ? path : `${directory}/${path}`;
-  const parts: string[] = [];
-  for (const part of joined.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
+/** What reading a file gave: its text, or why there is none. */
+export type FileText = { readonly text: string } | { readonly fault: string };
+
+/** Reads a file and puts what goes wrong into words. */
+export function readFile(files: FileAccess, path: string): FileText {
+  try {
+    return { text: files.readText(path) };
+  } catch (error) {
+    return { fault: describeError(error) };
   }
-  return `/${parts.join("/")}`;
 }
 
-/** The directory that a file, as named on the command line, lies in, as an absolute path. */
-export function directoryOf(file: string, workingDirectory: string): string {
-  return joinPath(workingDirectory, `${file}/..`);
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "NotFound") return "no such file";
+  if (error.name === "PermissionDenied") return "permission denied";
+  return error.message;
+}
+
+/** The directory of a file as it was named, without the final `/`; `.` where the name has none. */
+export function directoryOf(file: string): string {
+  const slash = file.lastIndexOf("/");
+  return slash === -1 ? "." : file.slice(0, slash);
+}
+
+/** A file name that starts at a directory, unless it is absolute. */
+export function joinPath(directory: string, name: string): string {
+  if (name.startsWith("/")) return name;
+  const path = name.replace(/^(\.\/+)+/, "");
+  return directory === "." ? path : `${directory}/${path}`;
 }

@@ -1,7 +1,7 @@
 /** Whether the files that a server names can be read and hold what they should. */
 import { certificateFault, keyFault, readPassphrases, revocationListFault } from "./certificate_check.ts";
 import type { EffectiveServer } from "./effective.ts";
-import type { FileAccess } from "./file_access.ts";
+import { type FileAccess, readFile } from "./file_access.ts";
 import type { Place, ProblemList } from "./problem.ts";
 import { pairCertificates } from "./server_checks.ts";
 
@@ -43,6 +43,12 @@ export class FileChecks {
     const text = file ? this.#read(server.placeOf("ssl_password_file"), file) : "";
     if (text === null) return;
     const phrases = readPassphrases(text);
+    for (const certificate of server.get("ssl_certificate") ?? []) {
+      this.#checkContent(server.placeOf("ssl_certificate"), certificate, certificateFault);
+    }
+    for (const key of server.get("ssl_certificate_key") ?? []) {
+      this.#read(server.placeOf("ssl_certificate_key"), key);
+    }
     for (const { certificate, key } of pairCertificates(server)) {
       this.#checkPair(server, "ssl_certificate", "ssl_certificate_key", certificate, key, phrases);
     }
@@ -80,14 +86,9 @@ export class FileChecks {
   }
 
   #read(place: Place, file: string): string | null {
-    const result = this.#files.readText(file);
-    if (result.kind === "text") return result.text;
-    const reason = result.kind === "missing"
-      ? "no such file"
-      : result.kind === "denied"
-      ? "permission denied"
-      : result.reason;
-    this.#problems.add(place, "file", `cannot read ${JSON.stringify(file)}: ${reason}`);
+    const result = readFile(this.#files, file);
+    if ("text" in result) return result.text;
+    this.#problems.add(place, "file", `cannot read ${JSON.stringify(file)}: ${result.fault}`);
     return null;
   }
 }

@@ -130,7 +130,7 @@ function readParameter(word: string, parameters: Parameters): Refusal | null {
     return null;
   }
   if (name === "ipv6only" && value !== null) {
-    const on = flag.readText(value, { problem() {}, absolutePath: (path) => path });
+    const on = flag.readText(value, { problem() {}, filePath: (path) => path });
     if (on instanceof Refusal) {
       return new Refusal(`expected ipv6only=on or ipv6only=off, found ${JSON.stringify(word)}`);
     }

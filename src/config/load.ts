@@ -18,6 +18,8 @@ import { hostName } from "./simple_types.ts";
 import { type Reading, Refusal } from "./value_type.ts";
 import { type MapNode, parseYaml, type SourceNode } from "./yaml_source.ts";
 
+export type { FileAccess } from "./file_access.ts";
+
 /**
  * Reads and checks a configuration.
  *
@@ -28,10 +30,10 @@ import { type MapNode, parseYaml, type SourceNode } from "./yaml_source.ts";
  */
 export function loadConfig(text: string, file: string, files: FileAccess): Config | ConfigProblem[] {
   const problems = new ProblemList(file);
-  const directory = directoryOf(file, files.workingDirectory());
+  const directory = directoryOf(file);
   const reading: Reading = {
     problem: (place, code, message) => problems.add(place, code, message),
-    absolutePath: (name) => joinPath(directory, name),
+    filePath: (name) => joinPath(directory, name),
   };
   const root = parseYaml(text, problems);
   const mail = root === null ? null : findMail(root, problems);
@@ -145,7 +147,7 @@ function buildListeners(server: EffectiveServer): ListenSettings[] {
 function systemName(server: EffectiveServer, files: FileAccess, problems: ProblemList): string | null {
   if (server.isGiven("server_name")) return null;
   const name = files.hostname().toLowerCase();
-  const reading: Reading = { problem() {}, absolutePath: (path) => path };
+  const reading: Reading = { problem() {}, filePath: (path) => path };
   if (!(hostName.readText(name, reading) instanceof Refusal)) return name;
   const message = `the system's host name is ${
     quoteFound(name)

@@ -29,7 +29,7 @@ export const logTarget: ScalarType<LogTarget> = scalar({
     }
     const stream = STREAMS.find((known) => known === name.toLowerCase());
     return {
-      to: stream === undefined ? { kind: "file", path: reading.absolutePath(name) } : { kind: stream },
+      to: stream === undefined ? { kind: "file", path: reading.filePath(name) } : { kind: stream },
       level,
     };
   },

@@ -14,15 +14,20 @@ export function printConfig(config: Config): string {
   return stringify({ mail: { ...printMain(config.main), servers } });
 }
 
-function printMain(main: MainSettings): Record<string, Printable> {
-  const printed: Record<string, Printable> = {};
+/** Numbers without quotes: they are read as the text they are in any case. */
+function withPlainNumbers(value: Printable): Printable | number {
+  return typeof value === "string" && /^(0|[1-9]\d{0,14})$/.test(value) ? Number(value) : value;
+}
+
+function printMain(main: MainSettings): Record<string, Printable | number> {
+  const printed: Record<string, Printable | number> = {};
   for (const [name, directive] of Object.entries(processDirectives) as [keyof MainSettings, AnyDirective][]) {
-    printed[name] = directive.type.print(main[name]);
+    printed[name] = withPlainNumbers(directive.type.print(main[name]));
   }
   return printed;
 }
 
-function printServer(server: ServerSettings): Record<string, Printable> {
+function printServer(server: ServerSettings): Record<string, Printable | number> {
   const apart: Readonly<Record<string, Printable | null>> = {
     listen: server.listen.map((settings) => formatListen({ settings, ipv6only: null })),
     // Each listener says so itself, with its parameter "ssl".
@@ -33,12 +38,12 @@ function printServer(server: ServerSettings): Record<string, Printable> {
     ssl_ecdh_curve: String(serverDirectives.ssl_ecdh_curve.default),
     ssl_session_cache: String(serverDirectives.ssl_session_cache.default),
   };
-  const printed: Record<string, Printable> = {};
+  const printed: Record<string, Printable | number> = {};
   for (const [name, directive] of Object.entries(serverDirectives) as [string, AnyDirective][]) {
     const value = Object.hasOwn(apart, name)
       ? apart[name] ?? null
       : directive.type.print(server[name as keyof ServerSettings]);
-    if (value !== null) printed[name] = value;
+    if (value !== null) printed[name] = withPlainNumbers(value);
   }
   return printed;
 }

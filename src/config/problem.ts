@@ -57,6 +57,10 @@ export class ProblemList {
     return this.#problems.size;
   }
 
+  has(code: ProblemCode): boolean {
+    return [...this.#problems.values()].some((problem) => problem.code === code);
+  }
+
   add(place: Place, code: ProblemCode, message: string): void {
     const { key, line, column } = place;
     const problem: ConfigProblem = { file: this.#file, line, column, key, code, message };

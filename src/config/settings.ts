@@ -93,7 +93,7 @@ export interface ResolverTarget {
 /** `off` | `on` | `optional` | `optional_no_ca`. */
 export type VerifyClient = "off" | "on" | "optional" | "optional_no_ca";
 
-/** A certificate chain and its key, as file names made absolute. */
+/** A certificate chain and its key, as file names that can be opened from the working directory. */
 export interface CertificateFiles {
   readonly certificate: string;
   readonly key: string;

@@ -62,7 +62,7 @@ export function only<T>(type: ScalarType<T>, text: string, why: string): ScalarT
 }
 
 function valueOf<T>(type: ScalarType<T>, text: string): T {
-  const value = type.readText(text, { problem() {}, absolutePath: (name) => name });
+  const value = type.readText(text, { problem() {}, filePath: (name) => name });
   if (value instanceof Refusal) throw new TypeError(`"${text}" is not ${type.expected}`);
   return value;
 }
@@ -127,7 +127,7 @@ export const fileName: ScalarType<string> = scalar({
     if (scheme !== undefined) {
       return new Refusal(`expected a file name: Postern reads no "${scheme}:" values`, "unsupported");
     }
-    return text === "" || text.includes("\0") ? new Refusal() : reading.absolutePath(text);
+    return text === "" || text.includes("\0") ? new Refusal() : reading.filePath(text);
   },
   print: (value) => value,
 });

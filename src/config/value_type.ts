@@ -11,8 +11,8 @@ import type { ScalarNode, SourceNode } from "./yaml_source.ts";
 export interface Reading {
   /** Reports a problem at a place. */
   problem(place: Place, code: ProblemCode, message: string): void;
-  /** A file name as an absolute path; relative names start at the directory of the configuration file. */
-  absolutePath(name: string): string;
+  /** A file name as it can be opened: relative ones start at the directory of the configuration file. */
+  filePath(name: string): string;
 }
 
 /** What printing gives to the YAML writer. */
@@ -78,7 +78,11 @@ export function scalar<T>(options: ScalarOptions<T>): ScalarType<T> {
 
 /** Reports a node of the wrong shape. */
 export function reportMismatch(node: SourceNode, expected: string, reading: Reading): undefined {
-  const found = node.kind === "scalar" ? quoteFound(node.text) : `a ${node.kind}`;
+  const found = node.kind === "scalar"
+    ? quoteFound(node.text)
+    : node.kind === "list" && node.items.length === 0
+    ? "an empty list"
+    : `a ${node.kind}`;
   reading.problem(node, "invalid_value", `expected ${expected}, found ${found}`);
   return undefined;
 }

@@ -31,21 +31,34 @@ export interface MapEntry {
   readonly node: SourceNode;
 }
 
-/** Reads YAML; null when the text is no YAML at all, with the reasons in `problems`. */
+/** Faults that mostly come from a text that YAML reads as something else. */
+const NEEDS_QUOTES = new Set([
+  "UNEXPECTED_TOKEN",
+  "BAD_SCALAR_START",
+  "BLOCK_AS_IMPLICIT_KEY",
+  "TAG_RESOLVE_FAILED",
+]);
+const QUOTES_HINT =
+  'a text that begins with one of [ ] { } * & ! | > @ % or that has ": " in it needs quotes';
+
+/** Reads YAML; null when it cannot be made out, with the reasons in `problems`. */
 export function parseYaml(text: string, problems: ProblemList): SourceNode | null {
   const lineCounter = new LineCounter();
   // "failsafe" leaves every scalar as the text it is.
   const document = parseDocument(text, { lineCounter, schema: "failsafe", prettyErrors: false });
   for (const fault of [...document.errors, ...document.warnings]) {
     const { line, col } = lineCounter.linePos(fault.pos[0]);
-    const duplicate = fault.code === "DUPLICATE_KEY";
-    const message = duplicate
-      ? `the key ${JSON.stringify(wordAt(text, fault.pos[0]))} was already given above`
-      : fault.message;
-    problems.add({ key: "", line, column: col }, duplicate ? "duplicate_key" : "syntax", message);
+    const place = { key: "", line: Math.max(line, 1), column: Math.max(col, 1) };
+    if (fault.code === "DUPLICATE_KEY") {
+      problems.add(place, "duplicate_key", `the key "${wordAt(text, fault.pos[0])}" was already given above`);
+    } else {
+      const hint = NEEDS_QUOTES.has(fault.code) ? `; ${QUOTES_HINT}` : "";
+      problems.add(place, "syntax", `${fault.message}${hint}`);
+    }
   }
-  const broken = document.errors.some((fault) => fault.code !== "DUPLICATE_KEY");
-  return broken ? null : new TreeBuilder(document, lineCounter, problems).build(document.contents, "");
+  if (problems.has("syntax")) return null;
+  const root = new TreeBuilder(document, lineCounter, problems).build(document.contents, "");
+  return problems.has("syntax") ? null : root;
 }
 
 function wordAt(text: string, offset: number): string {
@@ -127,7 +140,7 @@ class TreeBuilder {
     const target = alias.resolve(this.#document);
     const nothing: SourceNode = { kind: "scalar", text: "", ...place };
     if (!target) {
-      this.#problems.add(place, "syntax", `no anchor "&${alias.source}" stands above`);
+      this.#problems.add(place, "syntax", `no anchor "&${alias.source}" stands above; ${QUOTES_HINT}`);
       return nothing;
     }
     if (this.#built.get(target) === null) {
