@@ -25,7 +25,7 @@ export interface HttpBackendOptions {
   readonly timeoutMs: number;
   /** Idle connections kept; 0 asks as nginx does, with HTTP/1.0 and one connection per question. */
   readonly keepAlive: number;
-  /** Extra request headers; values may hold variables such as `$remote_addr`. */
+  /** Extra request headers; values are byte strings and may hold variables such as `$remote_addr`. */
   readonly headers: readonly { readonly name: string; readonly value: string }[];
   /** Whether `ssl_verify_client` is other than off. */
   readonly sendCertificateFacts: boolean;

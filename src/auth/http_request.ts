@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { encodeLatin1, encodeUtf8AsByteString } from "../bytes/latin1.ts";
+import { encodeLatin1 } from "../bytes/latin1.ts";
 import type { AuthQuestion } from "../ports/auth_backend.ts";
 import type { TlsFacts } from "../ports/transport.ts";
 
@@ -26,7 +26,7 @@ export interface RequestOptions {
   readonly sendCertificateFacts: boolean;
   /** Whether the client certificate itself is sent too (`auth_http_pass_client_cert`). */
   readonly passClientCertificate: boolean;
-  /** `auth_http_header` lines; values may hold `$remote_addr` and the like. */
+  /** `auth_http_header` lines; values are byte strings and may hold `$remote_addr` and the like. */
   readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
@@ -62,10 +62,10 @@ export function compileRequest(options: RequestOptions): RequestTemplate {
   const version = options.keepAlive ? "HTTP/1.1" : "HTTP/1.0";
   const headers: (string | { variable: HeaderVariable })[] = [];
   for (const { name, value } of options.headers) {
-    headers.push(`${literal(name)}: `, ...parseHeaderValue(value), "\r\n");
+    headers.push(`${escapeControls(name)}: `, ...parseHeaderValue(value), "\r\n");
   }
   return {
-    start: `GET ${literal(options.uri)} ${version}\r\nHost: ${literal(options.host)}\r\n`,
+    start: `GET ${escapeControls(options.uri)} ${version}\r\nHost: ${escapeControls(options.host)}\r\n`,
     options,
     headers,
   };
@@ -132,21 +132,16 @@ function serverPort({ server }: AuthQuestion): string {
   return server.kind === "tcp" ? server.port.toString() : "";
 }
 
-/** Text of the configuration: UTF-8, and nothing in it may end the line. */
-function literal(text: string): string {
-  return escapeControls(encodeUtf8AsByteString(text));
-}
-
 function parseHeaderValue(value: string): (string | { variable: HeaderVariable })[] {
   const parts: (string | { variable: HeaderVariable })[] = [];
   let from = 0;
   for (const match of value.matchAll(/\$(?:(\w+)|\{(\w+)\})/g)) {
     const name = match[1] ?? match[2] ?? "";
     if (!isHeaderVariable(name)) continue;
-    parts.push(literal(value.slice(from, match.index)), { variable: name });
+    parts.push(escapeControls(value.slice(from, match.index)), { variable: name });
     from = match.index + match[0].length;
   }
-  parts.push(literal(value.slice(from)));
+  parts.push(escapeControls(value.slice(from)));
   return parts;
 }
 
