@@ -1,9 +1,27 @@
-import type { SocketAddress, Transport } from "../ports/transport.ts";
+import { isIP } from "node:net";
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import {
+  ConnectionError,
+  type Dialer,
+  type SocketAddress,
+  type TlsFacts,
+  type Transport,
+  type UpstreamTlsOptions,
+} from "../ports/transport.ts";
 import { toConnectionError } from "./connection_errors.ts";
+import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { formatSocketAddress } from "./socket_address.ts";
 import { SocketTransport } from "./socket_transport.ts";
+import { handshake, type TlsLayers } from "./tls_handshake.ts";
+import { TlsTransport } from "./tls_transport.ts";
+import { readCertificate } from "./x509_certificate.ts";
 
-export async function connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {
+/** Opens TCP and Unix connections, and TLS on them. Of a host name all addresses are tried (RFC 8305). */
+export function createDialer(): Dialer {
+  return { connect, startTls };
+}
+
+async function connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {
   try {
     signal.throwIfAborted();
     const socket = target.kind === "tcp"
@@ -13,4 +31,100 @@ export async function connect(target: SocketAddress, signal: AbortSignal): Promi
   } catch (error) {
     throw toConnectionError(error, `connect to ${formatSocketAddress(target)}`);
   }
+}
+
+/**
+ * `Deno.startTls` always verifies, has no certificate of ours, and adds given authorities to the built-in ones instead
+ * of replacing them. So it serves the plain case, and `node:tls` the others.
+ */
+function startTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transport> {
+  const isPlainCase = options.verify && options.trustedCertificates === null && options.certificate === null;
+  const upgraded = isPlainCase && plain instanceof SocketTransport
+    ? plain.handOver((socket) => Deno.startTls(socket, { hostname: options.serverName }))
+    : null;
+  return upgraded === null ? startNodeTls(plain, options) : finishDenoTls(plain, upgraded);
+}
+
+/** What `Deno.startTls` verified; protocol and cipher are not told by the runtime. */
+const VERIFIED: TlsFacts = {
+  protocol: "",
+  cipher: "",
+  serverName: null,
+  alpn: null,
+  resumed: false,
+  peer: null,
+  verdict: { kind: "success" },
+};
+
+async function finishDenoTls(plain: Transport, upgraded: Promise<Deno.TlsConn>): Promise<Transport> {
+  try {
+    const socket = await upgraded;
+    // Without this the handshake would run, and fail, in the first read or write.
+    await socket.handshake();
+    return new SocketTransport(socket, VERIFIED);
+  } catch (error) {
+    plain.close();
+    throw handshakeError(error);
+  }
+}
+
+function handshakeError(error: unknown): ConnectionError {
+  const { code, message } = toConnectionError(error, "finish the TLS handshake");
+  if (code !== "other") return new ConnectionError(code, message, { cause: error });
+  const isCertificate = /invalid peer certificate/.test(message);
+  return new ConnectionError(isCertificate ? "certificate" : "tls", message, { cause: error });
+}
+
+async function startNodeTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transport> {
+  const layers = await handshake(
+    plain,
+    (stream) => connectTls({ ...connectionOptions(options), socket: stream }),
+    "secureConnect",
+  );
+  const reason = options.verify ? refusal(layers.socket) : null;
+  if (reason === null) return new TlsTransport(plain, layers, readFacts(layers, options));
+  plain.close();
+  layers.socket.destroy();
+  layers.duplex.destroy();
+  throw new ConnectionError(
+    "certificate",
+    `Cannot accept the certificate for "${options.serverName}": ${reason}`,
+  );
+}
+
+function connectionOptions(options: UpstreamTlsOptions): ConnectionOptions {
+  return {
+    // RFC 6066 §3: no address in the server name indication.
+    ...(isIP(options.serverName) === 0 && { servername: options.serverName }),
+    ...(options.trustedCertificates !== null && { ca: options.trustedCertificates }),
+    ...(options.certificate !== null && { cert: options.certificate }),
+    ...(options.certificateKey !== null && { key: options.certificateKey }),
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(options.serverName, certificate),
+    // The verdict is asked for after the handshake, so that it can be told from failures of TLS itself.
+    rejectUnauthorized: false,
+  };
+}
+
+/** Why the server's certificate is not good enough, or null. */
+function refusal(socket: TLSSocket): string | null {
+  if (!socket.authorized) return String(socket.authorizationError ?? "not verified");
+  // The runtime skips its checks of the name for a resumed session, and does not check signatures with certificates
+  // of versions before 3. It resumes none towards servers; this is for the day it does.
+  if (socket.isSessionReused()) return "the session was resumed";
+  const leaf = presentedChain(socket)[0];
+  if (leaf === undefined) return "there is none";
+  return readCertificate(leaf).isVersion3 ? null : "unsupported certificate version";
+}
+
+function readFacts({ socket }: TlsLayers, options: UpstreamTlsOptions): TlsFacts {
+  const leaf = presentedChain(socket)[0];
+  return {
+    protocol: socket.getProtocol() ?? "",
+    cipher: socket.getCipher().name,
+    serverName: isIP(options.serverName) === 0 ? options.serverName : null,
+    alpn: null,
+    resumed: socket.isSessionReused(),
+    peer: leaf === undefined ? null : describeCertificate(leaf),
+    verdict: { kind: options.verify ? "success" : "none" },
+  };
 }

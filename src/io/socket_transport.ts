@@ -9,6 +9,8 @@ export class SocketTransport implements Transport {
   readonly tls: TlsFacts | null;
   readonly #socket: Deno.Conn;
   #closed = false;
+  #handedOver = false;
+  #heir: { close(): void } | null = null;
   #writeEnded = false;
 
   constructor(socket: Deno.Conn, tls: TlsFacts | null = null) {
@@ -38,7 +40,7 @@ export class SocketTransport implements Transport {
   }
 
   async closeWrite(): Promise<void> {
-    if (this.#closed || this.#writeEnded) return;
+    if (this.#closed || this.#handedOver || this.#writeEnded) return;
     this.#writeEnded = true;
     try {
       await this.#socket.closeWrite();
@@ -51,24 +53,31 @@ export class SocketTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      this.#socket.close();
+      if (this.#handedOver) this.#heir?.close();
+      else this.#socket.close();
     } catch {
       // The runtime has released the socket already.
     }
   }
 
   /**
-   * Gives the TCP socket away, for `Deno.startTls`; this transport is closed afterwards. Null when there is no plain
-   * TCP socket to give.
+   * Gives the TCP socket away to the layer that `wrap` puts over it; this transport cannot be used afterwards, but
+   * closing it closes the new layer. Null when there is no plain TCP socket to give.
    */
-  detachTcp(): Deno.TcpConn | null {
-    if (this.#closed || this.tls !== null || !isTcp(this.#socket)) return null;
-    this.#closed = true;
-    return this.#socket;
+  handOver<Layer extends { close(): void }>(
+    wrap: (socket: Deno.TcpConn) => Promise<Layer>,
+  ): Promise<Layer> | null {
+    if (this.#closed || this.#handedOver || this.tls !== null || !isTcp(this.#socket)) return null;
+    this.#handedOver = true;
+    return wrap(this.#socket).then((layer) => {
+      this.#heir = layer;
+      if (this.#closed) layer.close();
+      return layer;
+    });
   }
 
   #failure(error: unknown, doing: string): Error {
-    return this.#closed ? closedError() : toConnectionError(error, doing);
+    return this.#closed || this.#handedOver ? closedError() : toConnectionError(error, doing);
   }
 }
 

@@ -1,0 +1,115 @@
+import { Buffer } from "node:buffer";
+import { Duplex } from "node:stream";
+import type { Transport } from "../ports/transport.ts";
+import { ReadBuffers } from "./read_buffers.ts";
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * A {@linkcode Transport} as the stream that `node:tls` wants below it.
+ *
+ * `node:tls` neither stops this stream while nobody takes the decrypted octets, nor tells a writer that the encrypted
+ * ones are stuck here. So both ways of back-pressure are made here: `mayRead` is asked before every read, and
+ * {@linkcode flushed} tells when everything is written.
+ */
+export class ByteStreamDuplex extends Duplex {
+  readonly #below: Transport;
+  readonly #mayRead: () => boolean;
+  readonly #buffers = new ReadBuffers();
+  #reading = false;
+  #ended = false;
+  #writtenAny = false;
+  #sending: Promise<void> | null = null;
+  #waiters: (() => void)[] = [];
+
+  constructor(below: Transport, mayRead: () => boolean) {
+    super({ allowHalfOpen: true, emitClose: true, decodeStrings: true });
+    this.#below = below;
+    this.#mayRead = mayRead;
+    // Errors reach the TLS socket through its own listeners; an 'error' event nobody hears would end the process.
+    this.on("error", () => {});
+  }
+
+  /** Whether any octet was given to the transport below. */
+  get writtenAny(): boolean {
+    return this.#writtenAny;
+  }
+
+  /** Goes on reading when `mayRead` has changed its mind. */
+  resumeReading(): void {
+    if (!this.#reading && !this.#ended && !this.destroyed) void this.#pump();
+  }
+
+  /** Settles when all octets written so far were taken from below, or can never be. */
+  flushed(): Promise<void> {
+    if (this.#sending === null && (this.writableLength === 0 || this.destroyed)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  override _read(): void {
+    this.resumeReading();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: Done): void {
+    this.#send(chunk, done);
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: Done): void {
+    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: Done): void {
+    this.#below.closeWrite().then(() => done());
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    if (!this.#reading) this.#buffers.release();
+    this.#closeBelow(error !== null);
+    done(error);
+  }
+
+  #send(chunk: Uint8Array, done: Done): void {
+    this.#writtenAny = true;
+    const finish = (error?: Error) => {
+      this.#sending = null;
+      done(error);
+      if (this.writableLength === 0 || this.destroyed) this.#wake();
+    };
+    this.#sending = this.#below.write(chunk).then(() => finish(), finish);
+  }
+
+  /** After an orderly end the last write, our close_notify, is let finish. */
+  async #closeBelow(atOnce: boolean): Promise<void> {
+    if (!atOnce && this.#sending !== null) await this.#sending;
+    this.#below.close();
+    this.#wake();
+  }
+
+  async #pump(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (!this.destroyed && this.#mayRead()) {
+        const buffer = this.#buffers.next();
+        const octets = await this.#below.read(buffer);
+        if (this.destroyed) break;
+        if (octets === null) {
+          this.#ended = true;
+          this.push(null);
+          break;
+        }
+        const taken = this.push(Buffer.from(buffer.subarray(0, octets)));
+        this.#buffers.filled(octets);
+        if (!taken) break;
+      }
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#reading = false;
+      if (this.destroyed) this.#buffers.release();
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+}

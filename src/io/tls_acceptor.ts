@@ -1,0 +1,88 @@
+import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
+import type { TlsVersion, VerifyClient } from "../config/settings.ts";
+import type { CertificateVerdict, TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
+import { CertificateJudge } from "./certificate_judge.ts";
+import { describeCertificate, presentedChain } from "./peer_certificate.ts";
+import { type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
+import { handshake, type TlsLayers } from "./tls_handshake.ts";
+import { TlsTransport } from "./tls_transport.ts";
+
+/** TLS towards clients (`ssl_*`), with files read. */
+export interface TlsAcceptorOptions {
+  /** At least one; the first is for clients that ask for no name, or for one that nobody has. */
+  readonly certificates: readonly ServerCertificate[];
+  /** One version or both; they need not be in order. */
+  readonly protocols: readonly TlsVersion[];
+  readonly verifyClient: VerifyClient;
+  readonly verifyDepth: number;
+  /** PEM of authorities whose names are sent to clients (`ssl_client_certificate`), or null. */
+  readonly clientCaPem: string | null;
+  /** PEM of authorities whose names are not sent (`ssl_trusted_certificate`), or null. */
+  readonly trustedPem: string | null;
+  /** PEM of revocation lists (`ssl_crl`), or null. */
+  readonly crlPem: string | null;
+}
+
+/**
+ * The server side of TLS. Clients may resume sessions; their certificates are judged anew then. A client that offers
+ * application protocols must offer `smtp` (spec §5.1). The verdict on a client's certificate is in the facts: the
+ * handshake does not fail for it.
+ * @throws {Error} when a certificate, key or list cannot be used.
+ */
+export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
+  const asksForCertificate = options.verifyClient !== "off";
+  const certificates = new ServerCertificates(options.certificates, {
+    minVersion: options.protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
+    maxVersion: options.protocols.includes("TLSv1.3") ? "TLSv1.3" : "TLSv1.2",
+    ...(asksForCertificate && options.clientCaPem !== null && { ca: options.clientCaPem }),
+  });
+  const judge = asksForCertificate ? createJudge(options) : null;
+  return {
+    async accept(plain: Transport): Promise<Transport> {
+      const layers = await handshake(plain, (stream) => {
+        return startServer(stream as unknown as TLSSocket, certificates, asksForCertificate);
+      }, "secure");
+      const facts = await readFacts(layers, judge);
+      return new TlsTransport(plain, layers, facts);
+    },
+  };
+}
+
+function createJudge(options: TlsAcceptorOptions): CertificateJudge {
+  return new CertificateJudge({
+    anchorsPem: [options.clientCaPem, options.trustedPem].filter((pem) => pem !== null).join("\n"),
+    depth: options.verifyDepth,
+    crlPem: options.crlPem,
+  });
+}
+
+function startServer(stream: TLSSocket, certificates: ServerCertificates, requestCert: boolean): TLSSocket {
+  const options: TLSSocketOptions = {
+    isServer: true,
+    secureContext: certificates.choose(null),
+    SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
+      done(null, certificates.choose(name === "" ? null : name));
+    },
+    ALPNProtocols: ["smtp"],
+    requestCert,
+    rejectUnauthorized: false,
+  };
+  return new TLSSocket(stream, options);
+}
+
+async function readFacts({ socket }: TlsLayers, judge: CertificateJudge | null): Promise<TlsFacts> {
+  const chain = judge === null ? [] : presentedChain(socket);
+  const verdict: CertificateVerdict = judge === null
+    ? { kind: "none" }
+    : await judge.judge(chain, Date.now());
+  const { servername } = socket as { servername?: string | null };
+  return {
+    protocol: socket.getProtocol() ?? "",
+    cipher: socket.getCipher().name,
+    serverName: servername ? servername : null,
+    alpn: socket.alpnProtocol ? socket.alpnProtocol : null,
+    resumed: socket.isSessionReused(),
+    peer: chain[0] === undefined ? null : describeCertificate(chain[0]),
+    verdict,
+  };
+}

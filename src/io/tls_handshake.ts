@@ -1,0 +1,98 @@
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import { ConnectionError, type Transport } from "../ports/transport.ts";
+import { ByteStreamDuplex } from "./byte_stream_duplex.ts";
+import { closedError } from "./connection_errors.ts";
+import { ReceivedOctets } from "./tls_transport.ts";
+
+/** A TLS connection after the handshake, in its parts. */
+export interface TlsLayers {
+  readonly duplex: ByteStreamDuplex;
+  readonly socket: TLSSocket;
+  readonly received: ReceivedOctets;
+}
+
+/**
+ * Runs a handshake on `plain`: `wrap` makes the TLS socket over the stream it is given, `doneEvent` is the event that
+ * ends the handshake.
+ * @throws {ConnectionError} with code `tls`, `reset` or `closed`; `plain` is closed then, after an alert.
+ */
+export async function handshake(
+  plain: Transport,
+  wrap: (stream: Duplex) => TLSSocket,
+  doneEvent: "secure" | "secureConnect",
+): Promise<TlsLayers> {
+  const received = new ReceivedOctets();
+  const duplex = new ByteStreamDuplex(plain, () => received.empty);
+  let socket: TLSSocket | null = null;
+  try {
+    socket = wrap(duplex);
+    listen(socket, duplex, received);
+    await finished(socket, duplex, doneEvent);
+    return { duplex, socket, received };
+  } catch (error) {
+    if (!duplex.writtenAny) await sendAlert(plain, error);
+    plain.close();
+    socket?.destroy();
+    duplex.destroy();
+    throw error instanceof ConnectionError ? error : tlsError(error);
+  }
+}
+
+/** These listeners stay for the life of the socket: an 'error' event that nobody hears would end the process. */
+function listen(socket: TLSSocket, duplex: ByteStreamDuplex, received: ReceivedOctets): void {
+  socket.on("data", (chunk: Uint8Array) => received.push(chunk));
+  socket.on("end", () => received.end());
+  socket.on("error", (error: Error) => {
+    received.fail(error instanceof ConnectionError ? error : tlsError(error));
+    duplex.destroy(error);
+  });
+  socket.on("close", () => received.fail(new ConnectionError("reset", "Cannot read: connection lost")));
+  duplex.on("error", (error: Error) => {
+    if (error instanceof ConnectionError) received.fail(error);
+  });
+}
+
+function finished(socket: TLSSocket, duplex: ByteStreamDuplex, doneEvent: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const lost = () =>
+      reject(new ConnectionError("reset", "Cannot finish the TLS handshake: connection lost"));
+    socket.once(doneEvent, resolve);
+    socket.once("error", reject);
+    socket.once("end", lost);
+    socket.once("close", lost);
+    duplex.once("error", reject);
+    duplex.once("end", lost);
+    duplex.once("close", () => reject(closedError()));
+  });
+}
+
+function tlsError(error: unknown): ConnectionError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("tls", `TLS failed: ${reason}`, { cause: error });
+}
+
+/** Alert descriptions (RFC 8446 §6) by what the runtime's text has in it; the first that fits is taken. */
+const ALERTS: readonly (readonly [RegExp, number])[] = [
+  [/support any known protocol/, 120], // no_application_protocol, RFC 7301 §3.2
+  // TLS 1.1 and before have no signature_algorithms, and that is what is missed first.
+  [/SignatureAlgorithmsExtensionRequired|Tls1[23]|version/i, 70], // protocol_version
+  [/incompatible|in ?common/i, 40], // handshake_failure
+  [/corrupt|invalid|unexpected|illegal|decode/i, 10], // unexpected_message
+];
+
+/**
+ * Tells the peer why the handshake failed, which `node:tls` does not do over a stream. Only for failures before our
+ * first octet: alerts are plaintext until then.
+ */
+async function sendAlert(plain: Transport, error: unknown): Promise<void> {
+  if (error instanceof ConnectionError) return;
+  const text = error instanceof Error ? error.message : "";
+  const description = ALERTS.find(([pattern]) => pattern.test(text))?.[1];
+  if (description === undefined) return;
+  try {
+    await plain.write(Uint8Array.of(21, 3, 3, 0, 2, 2, description)); // alert record, version 3.3, fatal
+  } catch {
+    // The peer is gone, so nobody is there to be told.
+  }
+}
