@@ -1,9 +1,9 @@
 /** Kinds of values of the auth callout: `auth_http` (spec §1.3) and `auth_http_header`. */
-import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
 import { bracketed, formatSocketAddress, parseHostAndPort, parseUnixAddress } from "./addresses.ts";
-import { Refusal, reportMismatch, scalar, type ScalarType, type ValueType } from "./value_type.ts";
+import { Refusal, scalar, type ScalarType, type ValueType } from "./value_type.ts";
+import { quoteFound } from "./problem.ts";
 import type { AuthHttpTarget } from "./settings.ts";
-import type { ScalarNode } from "./yaml_source.ts";
+import type { SourceNode } from "./yaml_source.ts";
 
 /** The variables that a value of `auth_http_header` may have. */
 export const HEADER_VARIABLES: readonly string[] = [
@@ -68,7 +68,7 @@ function withUri(target: Omit<AuthHttpTarget, "uri">, text: string): AuthHttpTar
 /** A header that every request to the callout carries. */
 export interface AuthHttpHeader {
   readonly name: string;
-  /** A byte string with variables still in it. */
+  /** With variables still in it. */
   readonly value: string;
 }
 
@@ -84,53 +84,46 @@ export const authHttpHeaders: ValueType<readonly AuthHttpHeader[]> = {
       { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
     ],
   },
-  print: (headers) => headers.map(({ name, value }) => `${name} ${toText(value)}`.trimEnd()),
+  print: (headers) => headers.map(({ name, value }) => `${name} ${value}`.trimEnd()),
   read(node, reading) {
-    const nodes = node.kind === "map"
-      ? [...node.entries].map(([name, entry]) => ({ name, node: entry.node }))
-      : (node.kind === "list" ? node.items : [node]).map((item) => ({ name: null, node: item }));
-    const headers = nodes.map(({ name, node: item }) => {
-      if (item.kind !== "scalar") return reportMismatch(item, HEADERS_EXPECTED, reading);
-      return headerLine.read(name === null ? item : withName(name, item), reading);
-    });
+    const typed: (readonly [ScalarType<AuthHttpHeader>, SourceNode])[] = node.kind === "map"
+      ? [...node.entries].map(([name, entry]) => [headerNamed(name), entry.node])
+      : (node.kind === "list" ? node.items : [node]).map((item) => [headerLine, item]);
+    const headers = typed.map(([type, item]) => type.read(item, reading));
     return headers.every((header) => header !== undefined) ? headers : undefined;
   },
 };
-
-function withName(name: string, node: ScalarNode): ScalarNode {
-  return { ...node, text: `${name} ${node.text}` };
-}
 
 const headerLine: ScalarType<AuthHttpHeader> = scalar({
   expected: 'a header as "NAME VALUE"',
   secret: true,
   readText(text) {
-    const match = /^(\S+)(?:\s+([^]*))?$/.exec(text);
-    if (match === null) return new Refusal();
-    const [, name = "", value = ""] = match;
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
-      return new Refusal(`expected a header name (RFC 9110 §5.1), found ${JSON.stringify(name)}`);
-    }
-    // deno-lint-ignore no-control-regex -- the controls are what is looked for
-    if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
-      return new Refusal(`the value of "${name}" has a control character`);
-    }
-    if (!hasUnknownVariable(value)) return { name, value: encodeUtf8AsByteString(value.trimEnd()) };
-    const known = HEADER_VARIABLES.map((variable) => `$${variable}`).join(", ");
-    // Which one is not said: it may be part of a secret that happens to have a "$".
-    return new Refusal(`the value of "${name}" has an unknown variable: expected one of ${known}`);
+    const [, name = "", value = ""] = /^(\S+)(?:\s+([^]*))?$/.exec(text) ?? [];
+    return name === "" ? new Refusal() : checkHeader(name, value);
   },
-  print: ({ name, value }) => `${name} ${toText(value)}`,
+  print: ({ name, value }) => `${name} ${value}`,
 });
+
+function headerNamed(name: string): ScalarType<AuthHttpHeader> {
+  return scalar({ ...headerLine, secret: true, readText: (text) => checkHeader(name, text) });
+}
+
+function checkHeader(name: string, value: string): AuthHttpHeader | Refusal {
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
+    return new Refusal(`expected a header name (RFC 9110 §5.1), found ${quoteFound(name)}`);
+  }
+  // deno-lint-ignore no-control-regex -- the controls are what is looked for
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
+    return new Refusal(`the value of "${name}" has a control character`);
+  }
+  if (!hasUnknownVariable(value)) return { name, value: value.trim() };
+  const known = HEADER_VARIABLES.map((variable) => `$${variable}`).join(", ");
+  // Which one is not said: it may be part of a secret that happens to have a "$".
+  return new Refusal(`the value of "${name}" has an unknown variable: expected one of ${known}`);
+}
 
 /** Whether a text has a variable that Postern does not know. A `$` before anything but a name is a `$`. */
 function hasUnknownVariable(text: string): boolean {
   const names = [...text.matchAll(/\$(?:\{([^}]*)\}?|([A-Za-z_][A-Za-z0-9_]*))/g)];
   return names.some(([, braced, bare]) => !HEADER_VARIABLES.includes(braced ?? bare ?? ""));
-}
-
-const utf8 = new TextDecoder();
-
-function toText(byteString: string): string {
-  return utf8.decode(Uint8Array.from(byteString, (unit) => unit.charCodeAt(0)));
 }

@@ -29,7 +29,7 @@ const passwordHash: ScalarType<string> = scalar({
   secret: true,
   readText(text) {
     const match =
-      /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(
+      /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(
         text,
       );
     if (match === null || decodeBase64(match[4] ?? "") === null || decodeBase64(match[5] ?? "") === null) {

@@ -104,9 +104,7 @@ export function listOf<T>(item: ScalarType<T>, options: ListOptions): ValueType<
     read(node, reading) {
       const nodes = listItems(node, words, expected, reading);
       if (nodes === null) return undefined;
-      if (nodes.length < least) {
-        return reportMismatch({ ...node, kind: "scalar", text: "" }, expected, reading);
-      }
+      if (nodes.length < least) return reportMismatch(node, expected, reading);
       const values = nodes.map((each) => item.read(each, reading));
       return values.every((value) => value !== undefined) ? values : undefined;
     },
