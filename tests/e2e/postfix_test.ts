@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { withEdge } from "../support/edge.ts";
+import { peerPath, peerTest, runPeer } from "../support/peers.ts";
+import { accepted } from "../support/scripted_callout.ts";
+import { digestOf, SmtpSink } from "../support/smtp_sink.ts";
+import { within } from "../support/patience.ts";
+
+const PEERS = ["smtp-source", "smtp-sink"] as const;
+
+/** A port that nobody listened on a moment ago: smtp-sink cannot ask the kernel for one. */
+function unusedPort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Runs smtp-sink with `args` while `body` runs, and answers what it printed. */
+async function withSmtpSink(args: readonly string[], body: (port: number) => Promise<void>): Promise<void> {
+  const port = unusedPort();
+  const child = new Deno.Command(peerPath("smtp-sink"), {
+    args: [...args, `127.0.0.1:${port}`, "511"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    await within(listening(port), () => "smtp-sink does not listen");
+    await body(port);
+  } finally {
+    child.kill("SIGTERM");
+    await child.status;
+  }
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    try {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      await conn.read(new Uint8Array(100)); // its greeting: it serves
+      return conn.close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+const ACCEPT = { smtp_auth: ["none"], xclient: "off", smtp_capabilities: ["PIPELINING", "8BITMIME"] };
+
+peerTest("200 sessions at once go from smtp-source through Postern to smtp-sink", PEERS, async () => {
+  await withSmtpSink(["-h", "sink.example"], async (port) => {
+    await withEdge(
+      { callout: () => accepted(port), servers: () => [ACCEPT] },
+      async ({ postern, callout }) => {
+        const target = `inet:127.0.0.1:${postern.port()}`;
+        const output = await runPeer("smtp-source", ["-s", "200", "-m", "200", "-l", "4096", target]);
+        assert.equal(output.code, 0, output.stderr);
+        assert.equal(callout.requests.length, 200);
+        const ended = await Promise.all(Array.from(
+          { length: 200 },
+          (_, i) => postern.event("session_closed", (line) => line["conn"] === i + 1),
+        ));
+        assert.deepEqual(new Set(ended.map((line) => line["outcome"])), new Set(["relayed"]));
+      },
+    );
+  });
+});
+
+peerTest("a message of 50 MB goes from smtp-source through Postern to smtp-sink", PEERS, async () => {
+  await withSmtpSink(["-h", "sink.example"], async (port) => {
+    await withEdge({ callout: () => accepted(port), servers: () => [ACCEPT] }, async ({ postern }) => {
+      const target = `inet:127.0.0.1:${postern.port()}`;
+      const output = await runPeer("smtp-source", [
+        "-s",
+        "1",
+        "-m",
+        "1",
+        "-l",
+        String(50 * 1024 * 1024),
+        target,
+      ]);
+      assert.equal(output.code, 0, output.stderr);
+    });
+  });
+});
+
+peerTest("a file that smtp-source sends arrives octet for octet", ["smtp-source"], async () => {
+  await using sink = new SmtpSink();
+  await withEdge({
+    callout: () => accepted(sink.port),
+    servers: () => [ACCEPT],
+  }, async ({ postern, files }) => {
+    const lines = Array.from(
+      { length: 20_000 },
+      (_, i) => `${"..".repeat(i % 3)}line ${i} ${"x".repeat(i % 70)}`,
+    );
+    await Deno.writeTextFile(`${files.directory}/message`, lines.join("\n") + "\n");
+    const message = ["-F", `${files.directory}/message`];
+    const output = await runPeer("smtp-source", [...message, `inet:127.0.0.1:${postern.port()}`]);
+    assert.equal(output.code, 0, output.stderr);
+    const stuffed = lines.map((line) => (line.startsWith(".") ? "." : "") + line + "\r\n").join("");
+    assert.equal(sink.messages[0]!.digest, digestOf(new TextEncoder().encode(stuffed)));
+  });
+});
