@@ -44,6 +44,8 @@ export type Step =
     /** Lines that the head must have, and header names that it must not have. */
     readonly has: readonly string[];
     readonly lacks: readonly string[];
+    /** Whether to judge what came, and not what nginx would have sent in its place (`callout-transport`). */
+    readonly verbatim: boolean;
     readonly answer: CalloutAnswer;
   }
   | { readonly kind: "accept" }

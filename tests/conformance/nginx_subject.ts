@@ -14,6 +14,8 @@ import {
 
 const NGINX = "/usr/sbin/nginx";
 const MAIL_MODULE = "/usr/lib/nginx/modules/ngx_mail_module.so";
+/** Debian packages that have it. */
+export const NGINX_PACKAGES = "nginx libnginx-mod-mail";
 /** The `notice` that nginx logs once its sockets are open. */
 const STARTED = "event method";
 

@@ -151,7 +151,7 @@ class Player {
   async #callout(step: Step & { readonly kind: "callout" }): Promise<void> {
     const { callout, subject } = this.#stage;
     const { lines, wire } = await nextRequest(callout);
-    const request = subject.asNginxSends(lines);
+    const request = step.verbatim ? lines : subject.asNginxSends(lines);
     if (step.request !== null) sameLines(request, step.request.map((line) => this.#expand(line)));
     for (const line of step.has.map((text) => this.#expand(text))) {
       if (!request.includes(line)) {

@@ -155,15 +155,19 @@ class Scene {
     const upstream = new ScriptedService((line) => transcript.push(`upstream ${line}`));
     const names = new ScriptedNames(dialogue.names);
     const calloutSocket = `${directory}/callout_${index}.sock`;
+    const upstreamSocket = `${directory}/upstream_${index}.sock`;
     const variables: Variables = new Map(Object.entries({
+      upstream_socket: upstreamSocket,
       callout_port: String(await callout.listen({ host: "127.0.0.1" })),
       callout_socket: calloutSocket,
+      callout6_port: String(await callout.listen({ host: "::1" })),
       upstream_port: String(await upstream.listen({ host: "127.0.0.1" })),
       upstream6_port: String(await upstream.listen({ host: "::1" })),
       names_port: String(names.port),
       ...files,
     }));
     await callout.listen({ path: calloutSocket });
+    await upstream.listen({ path: upstreamSocket });
     const services = { callout, upstream, names };
     return new Scene(dialogue, subject, {
       socketPath: `${directory}/listen_${index}.sock`,

@@ -85,12 +85,13 @@ function readTls(value: Node, where: string): TlsStep {
 
 function readCallout(value: Node, where: string): Step {
   if (value === "none") return { kind: "none", service: "callout" };
-  const fields = map(value, where, ["request", "has", "lacks", "answer"]);
+  const fields = map(value, where, ["request", "has", "lacks", "verbatim", "answer"]);
   return {
     kind: "callout",
     request: fields["request"] === undefined ? null : texts(fields["request"], where),
     has: texts(fields["has"] ?? [], where),
     lacks: texts(fields["lacks"] ?? [], where),
+    verbatim: oneOf(fields["verbatim"] ?? "false", ["true", "false"], where) === "true",
     answer: readAnswer(fields["answer"] ?? fail(where, "an answer"), `${where}.answer`),
   };
 }
