@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { loadConfig } from "../../../src/config/load.ts";
+import { loadBad, loadGood } from "./reading.ts";
+
+const BASIC = "mail:\n  auth_http: 127.0.0.1:9000\n  servers:\n    - listen: 25\n";
+
+Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () => {
+  const { main, servers: [server] } = loadGood(BASIC);
+  assert.deepEqual(main, { log: { to: { kind: "stderr" }, level: "info" }, metrics_listen: null });
+  assert.deepEqual(server, {
+    listen: [{
+      address: { kind: "tcp", host: "0.0.0.0", port: 25 },
+      text: "0.0.0.0:25",
+      ssl: false,
+      proxy_protocol: false,
+      backlog: 511,
+    }],
+    server_name: "box.example",
+    timeout: 60_000,
+    session_timeout: 600_000,
+    max_errors: 5,
+    resolver: null,
+    resolver_timeout: 30_000,
+    set_real_ip_from: [],
+    auth_http: {
+      scheme: "http",
+      address: { kind: "tcp", host: "127.0.0.1", port: 9000 },
+      host: "127.0.0.1",
+      uri: "/",
+    },
+    auth_http_header: [],
+    auth_http_timeout: 60_000,
+    auth_http_pass_client_cert: false,
+    auth_http_keepalive: 32,
+    auth_http_ssl_verify: true,
+    auth_http_ssl_name: null,
+    auth_http_ssl_trusted_certificate: null,
+    users: null,
+    smtp_auth: ["login", "plain"],
+    smtp_capabilities: [],
+    smtp_client_buffer: 4096,
+    smtp_greeting_delay: 0,
+    proxy_buffer: 4096,
+    proxy_connect_timeout: 60_000,
+    proxy_timeout: 86_400_000,
+    proxy_pass_error_message: false,
+    xclient: "on",
+    proxy_smtp_auth: false,
+    proxy_smtp_auth_plaintext: false,
+    proxy_protocol: "off",
+    proxy_ssl: "off",
+    proxy_ssl_verify: true,
+    proxy_ssl_name: null,
+    proxy_ssl_trusted_certificate: null,
+    proxy_ssl_certificate: null,
+    proxy_ssl_certificate_key: null,
+    starttls: "off",
+    ssl_certificates: [],
+    ssl_password_file: null,
+    ssl_protocols: ["TLSv1.2", "TLSv1.3"],
+    ssl_ciphers: null,
+    ssl_prefer_server_ciphers: false,
+    ssl_session_timeout: 43_200_000,
+    ssl_session_tickets: true,
+    ssl_verify_client: "off",
+    ssl_verify_depth: 1,
+    ssl_client_certificate: null,
+    ssl_trusted_certificate: null,
+    ssl_crl: null,
+  });
+});
+
+Deno.test("loadConfig() lets a server's value replace that of mail entirely", () => {
+  const { servers } = loadGood(`mail:
+  auth_http: 127.0.0.1:9000
+  timeout: 2m
+  smtp_auth: [plain, login, none]
+  smtp_capabilities: [PIPELINING, SIZE 10]
+  auth_http_header: [X-A 1, X-B 2]
+  resolver: 127.0.0.1
+  servers:
+    - listen: 25
+    - listen: 26
+      timeout: 3m
+      smtp_auth: login
+      smtp_capabilities: []
+      auth_http_header: {X-C: 3}
+      resolver: off
+`);
+  const [first, second] = servers;
+  assert.deepEqual([first?.timeout, second?.timeout], [120_000, 180_000]);
+  assert.deepEqual([first?.smtp_auth, second?.smtp_auth], [["plain", "login", "none"], ["login"]]);
+  assert.deepEqual([first?.smtp_capabilities, second?.smtp_capabilities], [["PIPELINING", "SIZE 10"], []]);
+  assert.deepEqual(first?.auth_http_header.map(({ name }) => name), ["X-A", "X-B"]);
+  assert.deepEqual(second?.auth_http_header, [{ name: "X-C", value: "3" }]);
+  assert.deepEqual([first?.resolver?.servers.length, second?.resolver], [1, null]);
+});
+
+Deno.test("loadConfig() gives settings that nobody can change", () => {
+  const config = loadGood(BASIC);
+  const seen = new Set<object>();
+  (function visit(value: unknown): void {
+    if (typeof value !== "object" || value === null || seen.has(value) || ArrayBuffer.isView(value)) return;
+    seen.add(value);
+    assert.ok(Object.isFrozen(value), JSON.stringify(value));
+    Object.values(value).forEach(visit);
+  })(config);
+  assert.ok(seen.size > 10);
+});
+
+Deno.test("loadConfig() freezes settings around address ranges, whose octets cannot be frozen", () => {
+  const config = loadGood(BASIC.replace("auth_http", "set_real_ip_from: 10.0.0.0/8\n  auth_http"));
+  assert.ok(Object.isFrozen(config.servers[0]?.set_real_ip_from[0]));
+});
+
+Deno.test('loadConfig() lets "ssl: on" hold for all listeners of a server', () => {
+  const problems = loadBad(`mail:
+  auth_http: 127.0.0.1:9000
+  servers:
+    - listen: ["465", "466"]
+      ssl: on
+`);
+  assert.deepEqual(problems, [
+    'postern.yaml:4:15: mail.servers[0].listen: no "ssl_certificate" is defined for the "listen ... ssl" directive',
+  ]);
+});
+
+Deno.test("loadConfig() refuses a document without mail or servers", () => {
+  const rows: readonly (readonly [string, RegExp])[] = [
+    ["", /^postern\.yaml:1:1: expected a map with the key "mail", found nothing$/],
+    ["- a", /^postern\.yaml:1:1: expected a map with the key "mail", found a list$/],
+    ["mail:", /^postern\.yaml:1:1: mail: expected a map of directives under "mail"$/],
+    ["mial: {}", /^postern\.yaml:1:1: mial: unknown key "mial": did you mean "mail"\?$/],
+    ["{}", /^postern\.yaml:1:1: "mail" is missing/],
+    ["mail: {timeout: 1s}", /mail: "servers" is missing/],
+    ["mail: {servers: []}", /mail\.servers: expected a list of servers/],
+    ["mail: {servers: {listen: 25}}", /mail\.servers: expected a list of servers/],
+    ["mail: {servers: [25]}", /mail\.servers\[0\]: expected a map of directives, found "25"/],
+  ];
+  for (const [text, expected] of rows) assert.match(loadBad(text)[0] ?? "", expected, text);
+});
+
+Deno.test("loadConfig() tells a directive at the wrong level from one that nobody knows", () => {
+  const rows: readonly (readonly [string, RegExp])[] = [
+    ["  listen: 25\n", /mail\.listen: "listen" is not allowed here: it belongs under an entry of "servers"/],
+    ["  timout: 5s\n", /mail\.timout: unknown directive "timout": did you mean "timeout"\?/],
+    ["  server: []\n", /mail\.server: unknown directive "server": did you mean "servers"\?/],
+    ["  banana: 5s\n", /mail\.banana: unknown directive "banana": the reference/],
+    ["  constructor: x\n", /mail\.constructor: unknown directive "constructor"/],
+    ["  ssl_dhparam: x\n", /"ssl_dhparam" is a directive of nginx that Postern does not have: .*rustls/],
+    ["  pop3_auth: x\n", /"pop3_auth" is a directive of nginx .* Postern speaks SMTP only/],
+    ["  imap_something: x\n", /"imap_something" is a directive of nginx .* Postern speaks SMTP only/],
+  ];
+  for (const [line, expected] of rows) {
+    assert.match(loadBad(BASIC.replace("mail:\n", `mail:\n${line}`)).join("\n"), expected, line);
+  }
+  assert.match(
+    loadBad(`${BASIC}      log: off\n`).join(),
+    /"log" is not allowed here: it belongs under "mail"/,
+  );
+  assert.match(
+    loadBad(`${BASIC}      protocol: imap\n`).join(),
+    /protocol: expected one of "smtp", found "imap"/,
+  );
+  loadGood(`${BASIC}      protocol: smtp\n`);
+});
+
+Deno.test("loadConfig() reports a problem of a shared value once, and where it stands", () => {
+  const problems = loadBad(
+    `${BASIC.replace("auth_http:", "ssl_crl: crl.pem\n  auth_http:")}    - listen: 26\n`,
+  );
+  assert.deepEqual(problems, ['postern.yaml:2:12: mail.ssl_crl: cannot read "crl.pem": no such file']);
+});
+
+Deno.test("loadConfig() asks for server_name where the system's name is no name for SMTP", () => {
+  const files = { readText: () => "", hostname: () => "my box" };
+  const bad = loadConfig(BASIC, "postern.yaml", files);
+  assert.ok(Array.isArray(bad));
+  assert.match(bad[0]?.message ?? "", /the system's host name is "my box".*set "server_name"/);
+  const named = loadConfig(
+    BASIC.replace("mail:\n", "mail:\n  server_name: mx.example\n"),
+    "postern.yaml",
+    files,
+  );
+  assert.ok(!Array.isArray(named));
+});
