@@ -3,52 +3,50 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { convertNginx, type NginxConversion } from "../config/nginx_convert.ts";
 import { expandPattern } from "../config/nginx_glob.ts";
 import { directoryOf, type NginxFiles } from "../config/nginx_include.ts";
 import { NginxConfigError } from "../config/nginx_lexer.ts";
+import { UsageError } from "./command_options.ts";
+import { diskFiles } from "./disk_files.ts";
 
-/** Where a command reads from and writes to. */
+/** Where the command writes. */
 export interface ConvertIo {
-  out(text: string): void;
-  err(text: string): void;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
 }
 
-/** How `postern convert` is called. */
-export const CONVERT_USAGE = "usage: postern convert NGINX.CONF [-o POSTERN.YAML] [-p PREFIX]";
-
 /**
- * Runs `postern convert`; gives the exit code: 0 when all was taken over, 3 when something was left out, 1 when the
- * configuration is broken, 2 when the command was not understood.
+ * `postern convert NGINX.CONF [-o POSTERN.YAML] [-p PREFIX]`: 0 when all was taken over, 3 and the list when
+ * something was left out, 1 when the configuration is broken, or 2 for wrong usage.
  */
-export async function runConvert(args: readonly string[], io: ConvertIo): Promise<number> {
-  const call = readArguments(args);
-  if (typeof call === "string") {
-    io.err(`postern: ${call}\n${CONVERT_USAGE}\n`);
-    return 2;
-  }
-  let conversion: NginxConversion;
+export async function runConvert(args: string[], io: ConvertIo): Promise<number> {
   try {
-    conversion = readNginxConfig(call.file, call.prefix);
+    const { file, output, prefix } = readArguments(args);
+    const { yaml, left_out } = readNginxConfig(file, prefix);
+    if (output === null) io.out(yaml);
+    else await Deno.writeTextFile(output, yaml);
+    for (const { file, line, directive, reason } of left_out) {
+      io.err(`${file}:${line}: ${directive}: ${reason}\n`);
+    }
+    return left_out.length === 0 ? 0 : 3;
   } catch (error) {
-    if (!(error instanceof NginxConfigError)) throw error;
-    io.err(`postern: ${error.message}\n`);
+    if (error instanceof UsageError) {
+      io.err(`postern convert: ${error.message}\n`);
+      return 2;
+    }
+    if (!(error instanceof NginxConfigError) && !isFileError(error)) throw error;
+    io.err(`postern convert: ${error.message}\n`);
     return 1;
   }
-  if (call.output === null) io.out(conversion.yaml);
-  else {
-    try {
-      await Deno.writeTextFile(call.output, conversion.yaml);
-    } catch (error) {
-      io.err(`postern: cannot write ${call.output}: ${(error as Error).message}\n`);
-      return 1;
-    }
-  }
-  for (const { file, line, directive, reason } of conversion.left_out) {
-    io.err(`${file}:${line}: ${directive}: ${reason}\n`);
-  }
-  return conversion.left_out.length === 0 ? 0 : 3;
+}
+
+/** Whether the output could not be written, as the text of the error says. */
+function isFileError(error: unknown): error is Error {
+  return error instanceof Error && Object.hasOwn(Deno.errors, error.name);
 }
 
 interface ConvertCall {
@@ -57,22 +55,27 @@ interface ConvertCall {
   readonly prefix: string | null;
 }
 
-function readArguments(args: readonly string[]): ConvertCall | string {
-  let file: string | null = null;
-  const options: Record<"-o" | "-p", string | null> = { "-o": null, "-p": null };
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index]!;
-    if (arg === "-o" || arg === "-p") {
-      const value = args[++index];
-      if (value === undefined) return `"${arg}" needs a value`;
-      options[arg] = value;
-    } else if (arg.startsWith("-")) return `unknown option "${arg}"`;
-    else if (file !== null) return `one configuration at a time, found "${file}" and "${arg}"`;
-    else file = arg;
+const OPTIONS = {
+  output: { type: "string", short: "o" },
+  prefix: { type: "string", short: "p" },
+} as const;
+
+function readArguments(args: string[]): ConvertCall {
+  const { values, positionals } = parse(args);
+  const [file, ...more] = positionals;
+  if (file === undefined) throw new UsageError("the nginx configuration is missing");
+  if (more.length > 0) {
+    throw new UsageError(`expected one nginx configuration, found ${positionals.join(", ")}`);
   }
-  return file === null
-    ? "no configuration was named"
-    : { file, output: options["-o"], prefix: options["-p"] };
+  return { file, output: values.output ?? null, prefix: values.prefix ?? null };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /**
@@ -84,7 +87,7 @@ export function readNginxConfig(file: string, prefix: string | null): NginxConve
   const path = locate(file, prefix);
   return convertNginx({
     file: path,
-    files: diskFiles,
+    files: nginxFiles,
     prefix: prefix === null ? directoryOf(path) : resolve(prefix),
   });
 }
@@ -92,34 +95,19 @@ export function readNginxConfig(file: string, prefix: string | null): NginxConve
 function locate(file: string, prefix: string | null): string {
   if (prefix === null || isAbsolute(file)) return resolve(file);
   const under = resolve(prefix, file);
-  return typeof diskFiles.readText(under) === "string" ? under : resolve(file);
+  return existsSync(under) ? under : resolve(file);
 }
 
-/** The files of this machine. */
-const diskFiles: NginxFiles = {
-  readText(path) {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch (error) {
-      return { failed: failure(error) };
-    }
-  },
-  glob: (pattern) => expandPattern(pattern, list),
+const nginxFiles: NginxFiles = {
+  readText: (path) => diskFiles.readText(path),
+  glob: (pattern) => expandPattern(pattern, namesIn),
 };
 
-function list(directory: string): string[] {
+function namesIn(directory: string): string[] {
   try {
     return Array.from(Deno.readDirSync(directory), (entry) => entry.name);
   } catch {
     // A directory that is missing or closed to us has no files that match, as for glob(3).
     return [];
   }
-}
-
-/** As nginx shows errno. */
-function failure(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "2: No such file or directory";
-  if (error instanceof Deno.errors.PermissionDenied) return "13: Permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "21: Is a directory";
-  return error instanceof Error ? error.message : String(error);
 }

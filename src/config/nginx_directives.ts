@@ -6,6 +6,7 @@
 import {
   fileName,
   flag,
+  header,
   maxErrors,
   type Meaning,
   number,
@@ -56,7 +57,7 @@ export const NGINX_MAIL_DIRECTIVES: ReadonlyMap<string, NginxMailDirective> = ne
   error_log: several(strings, 1, 2),
 
   auth_http: { ...one(strings), again: "replaces" },
-  auth_http_header: several(phrase, 2, 2),
+  auth_http_header: several(header, 2, 2),
   auth_http_timeout: one(time),
   auth_http_pass_client_cert: one(flag),
 

@@ -10,18 +10,20 @@ export function isPattern(name: string): boolean {
 }
 
 /**
- * The paths that match an absolute `pattern`, in byte order. `list` gives the names in a directory, none when it
- * cannot be read. `*` and `?` match neither `/` nor a leading dot.
+ * The paths that match an absolute `pattern`, in byte order; a name without wildcards is itself. `list` gives the
+ * names in a directory, none when it cannot be read. `*` and `?` match neither `/` nor a leading dot.
  */
 export function expandPattern(pattern: string, list: (directory: string) => readonly string[]): string[] {
-  let found = [""];
-  for (const part of pattern.split("/").slice(1)) {
-    found = isPattern(part)
-      ? found.flatMap((base) =>
-        matching(part, list(base === "" ? "/" : base)).map((name) => `${base}/${name}`)
-      )
-      : found.filter((base) => base === "" || part === "" || list(base).includes(part))
-        .map((base) => `${base}/${part}`);
+  const parts = pattern.split("/");
+  const first = parts.findIndex(isPattern);
+  if (first < 0) return [pattern];
+  let found = [parts.slice(0, first).join("/")];
+  for (const part of parts.slice(first)) {
+    found = found.flatMap((base) => {
+      const names = list(base === "" ? "/" : base);
+      const wanted = isPattern(part) ? matching(part, names) : names.filter((name) => name === part);
+      return wanted.map((name) => `${base}/${name}`);
+    });
   }
   return found.sort();
 }

@@ -3,14 +3,13 @@
  *
  * @module
  */
+import type { FileAccess } from "./file_access.ts";
 import { isPattern } from "./nginx_glob.ts";
 import { NginxConfigError } from "./nginx_lexer.ts";
 import { type NginxBlock, type NginxDirective, parseNginx } from "./nginx_parser.ts";
 
 /** The file system, as far as an nginx configuration needs it. Paths are absolute. */
-export interface NginxFiles {
-  /** The text of a file, or why it cannot be read, e.g. `2: No such file or directory`. */
-  readText(path: string): string | { readonly failed: string };
+export interface NginxFiles extends Pick<FileAccess, "readText"> {
   /** The files that match a pattern, in byte order; none when nothing matches. */
   glob(pattern: string): readonly string[];
 }
@@ -47,14 +46,7 @@ export class NginxSource {
    * @throws {NginxConfigError}
    */
   main(file: string): NginxBlock {
-    const text = this.#files.readText(file);
-    if (typeof text !== "string") {
-      throw new NginxConfigError(`open() "${file}" failed (${text.failed})`, file, 0);
-    }
-    this.#open.push(file);
-    const block = this.expand(parseNginx(text, file));
-    this.#open.pop();
-    return block;
+    return this.#readFile(file, { file, endLine: 0 });
   }
 
   /**
@@ -112,9 +104,19 @@ export class NginxSource {
       );
     }
     if (++this.#read > MOST_FILES) throw new NginxConfigError("too many included files", file, endLine);
-    const text = this.#files.readText(path);
-    if (typeof text !== "string") {
-      throw new NginxConfigError(`open() "${path}" failed (${text.failed})`, file, endLine);
+    return this.#readFile(path, { file, endLine });
+  }
+
+  #readFile(path: string, wanted: Pick<NginxDirective, "file" | "endLine">): NginxBlock {
+    let text: string;
+    try {
+      text = this.#files.readText(path);
+    } catch (error) {
+      throw new NginxConfigError(
+        `open() "${path}" failed (${errorText(error)})`,
+        wanted.file,
+        wanted.endLine,
+      );
     }
     this.#open.push(path);
     const block = this.expand(parseNginx(text, path));
@@ -122,6 +124,18 @@ export class NginxSource {
     return block;
   }
 }
+
+/** What went wrong with a file, as nginx shows errno. */
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return ERRNO[error.name] ?? error.message;
+}
+
+const ERRNO: Readonly<Record<string, string>> = {
+  NotFound: "2: No such file or directory",
+  PermissionDenied: "13: Permission denied",
+  IsADirectory: "21: Is a directory",
+};
 
 function isInclude(directive: NginxDirective): boolean {
   return directive.name === "include";

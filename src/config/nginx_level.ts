@@ -60,8 +60,9 @@ export class LevelBuilder {
     }
     this.#check(directive, known);
     const fail = (problem: string) => failAt(directive, problem);
-    const { values, besides } = known.meaning(args, { name, directory: this.#directory, fail });
-    if (reason !== null) return this.leaveOut(directive, reason);
+    const { values, besides, refused } = known.meaning(args, { name, directory: this.#directory, fail });
+    const unwanted = reason ?? refused;
+    if (unwanted !== null) return this.leaveOut(directive, unwanted);
     const taken = values.filter((value) => {
       const refusal = reasonForValue(name, value, known.list);
       if (refusal !== null) this.leaveOut(directive, refusal);

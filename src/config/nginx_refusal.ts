@@ -21,7 +21,7 @@ export function reasonForValue(name: string, value: string, list: boolean): stri
   const problems: string[] = [];
   const reading: Reading = {
     problem: (_place, _code, message) => problems.push(message),
-    absolutePath: (path) => path,
+    filePath: (path) => path,
   };
   const scalar: ScalarNode = { ...NOWHERE, kind: "scalar", text: value };
   type.read(list ? { ...NOWHERE, kind: "list", items: [scalar] } : scalar, reading);

@@ -22,13 +22,15 @@ export interface Meant {
   readonly values: readonly string[];
   /** Another key without which Postern would not do the same, or null. */
   readonly besides: { readonly key: string; readonly value: string; readonly why: string } | null;
+  /** Why Postern has no way to write this, or null. */
+  readonly refused: string | null;
 }
 
 /** Reads the arguments of a directive. */
 export type Meaning = (args: readonly string[], place: ValuePlace) => Meant;
 
 function meant(...values: string[]): Meant {
-  return { values, besides: null };
+  return { values, besides: null, refused: null };
 }
 
 /** Each argument is a value, and nothing is wrong with any. */
@@ -37,14 +39,20 @@ export const strings: Meaning = (args) => meant(...args);
 /** The arguments are one value. */
 export const phrase: Meaning = (args) => meant(args.join(" "));
 
+/** `auth_http_header NAME VALUE`, which Postern separates at the first blank. */
+export const header: Meaning = ([name = "", value = ""]) =>
+  /^\S+$/.test(name)
+    ? meant(`${name} ${value}`)
+    : { ...meant(), refused: `expected a header name, found ${JSON.stringify(name)}` };
+
 export const flag: Meaning = ([value = ""], { name, fail }) => {
   const lower = value.toLowerCase();
   if (lower === "on" || lower === "off") return meant(lower);
   return fail(`invalid value "${value}" in "${name}" directive, it must be "on" or "off"`);
 };
 
-export const number: Meaning = ([value = ""], { fail }) =>
-  /^\d+$/.test(value) ? meant(value) : fail("invalid number");
+export const number: Meaning = ([value = ""], { name, fail }) =>
+  /^\d+$/.test(value) ? meant(value) : fail(`"${name}" directive invalid number`);
 
 /** `max_errors 0` ends a session at the first error, as 1 does. */
 export const maxErrors: Meaning = (args, place) => {
@@ -59,7 +67,7 @@ export const time: Meaning = ([value = ""], { name, fail }) =>
 export const timeout: Meaning = (args, place) => {
   const { values } = time(args, place);
   const why = "nginx's timeout holds for the connection to the mail server as well.";
-  return { values, besides: { key: "proxy_connect_timeout", value: values[0] ?? "", why } };
+  return { values, besides: { key: "proxy_connect_timeout", value: values[0] ?? "", why }, refused: null };
 };
 
 export const size: Meaning = ([value = ""], { name, fail }) =>
@@ -89,5 +97,5 @@ export const proxySmtpAuth: Meaning = (args, place) => {
   const { values } = flag(args, place);
   if (values[0] !== "on") return meant(...values);
   const why = "nginx sends the password to the mail server in clear; without this Postern would not.";
-  return { values, besides: { key: "proxy_smtp_auth_plaintext", value: "on", why } };
+  return { values, besides: { key: "proxy_smtp_auth_plaintext", value: "on", why }, refused: null };
 };
