@@ -78,9 +78,11 @@ async function serveMail(connection: Deno.TcpConn): Promise<void> {
     await connection.write(encoder.encode(line + "\r\n"));
   };
   let inData = false;
-  let speaker: "postern" | "upstream" = "postern";
+  let speaker: "postern" | "relayed" = "postern";
   await answer("220 mx.internal ESMTP demo");
   for await (const line of lines(connection.readable)) {
+    const verb = line.split(" ", 1)[0]!.toUpperCase();
+    if (verb === "MAIL") speaker = "relayed";
     say(speaker, line);
     if (inData) {
       if (line !== ".") continue;
@@ -88,8 +90,6 @@ async function serveMail(connection: Deno.TcpConn): Promise<void> {
       await answer("250 2.0.0 Accepted: only now has Postern's client been told so");
       continue;
     }
-    const verb = line.split(" ", 1)[0]!.toUpperCase();
-    if (verb === "MAIL") speaker = "upstream";
     if (verb === "EHLO") {
       await answer("250-mx.internal");
       await answer("250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");

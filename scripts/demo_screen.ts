@@ -5,7 +5,7 @@
  */
 
 /** Who speaks on a line of the demo. */
-export type Speaker = "client" | "postern" | "auth" | "upstream" | "mail server" | "try";
+export type Speaker = "client" | "postern" | "auth" | "relayed" | "mail server" | "try";
 
 const CODES = {
   dim: 2,
@@ -13,7 +13,7 @@ const CODES = {
   client: 36,
   postern: 32,
   auth: 35,
-  upstream: 33,
+  relayed: 33,
   "mail server": 34,
   try: 1,
 } as const;

@@ -34,11 +34,9 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
     rules: clientRules(settings),
     auth: await buildAuth(settings, ports),
     tls: await buildTls(settings),
-    resolver: settings.resolver === null ? null : createResolver(settings.resolver, {
-      timeoutMs: settings.resolver_timeout,
-      clock: ports.clock,
-      log: ports.log,
-    }),
+    resolver: settings.resolver === null
+      ? null
+      : createResolver(settings.resolver, settings.resolver_timeout, ports.clock),
     upstreamTls: Object.freeze({
       verify: settings.proxy_ssl_verify,
       trustedCertificates: await readOptional(settings.proxy_ssl_trusted_certificate),
