@@ -42,9 +42,8 @@ export async function listen(
   const listeners = new Map<ListenSettings, Listener>();
   try {
     for (const settings of addresses.toSorted(wildcardsFirst)) {
-      const wildcard = addresses.find((other) => other !== settings && covers(other, settings));
-      const shared = wildcard && wildcards.get(wildcard);
-      if (shared) {
+      const shared = wildcards.entries().find(([wildcard]) => covers(wildcard, settings))?.[1];
+      if (shared !== undefined) {
         listeners.set(settings, shared.claim(settings.address));
         continue;
       }

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { createDialer } from "../../../src/io/dialer.ts";
+import { ConnectionError } from "../../../src/ports/transport.ts";
+import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
+
+const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
+
+Deno.test("a transport carries octets both ways and knows its addresses", async () => {
+  const { client, server } = await connectedPair();
+  await client.write(octets("ping"));
+  const buffer = new Uint8Array(100);
+  assert.equal(text(buffer.subarray(0, await server.read(buffer) ?? 0)), "ping");
+  assert.deepEqual(client.remote, server.local);
+  assert.deepEqual(client.local, server.remote);
+  assert.equal(server.tls, null);
+  client.close();
+  server.close();
+});
+
+Deno.test("10 MB come back unchanged while the peer reads slowly", async () => {
+  const { client, server } = await connectedPair();
+  const sent = patternOctets(10_000_000);
+  const echoed = echo(server);
+  const written = client.write(sent).then(() => client.closeWrite());
+  assert.deepEqual(await readToEnd(client), sent);
+  await Promise.all([echoed, written]);
+  client.close();
+  server.close();
+});
+
+Deno.test("closeWrite() ends one direction and leaves the other", async () => {
+  const { client, server } = await connectedPair();
+  await client.closeWrite();
+  await client.closeWrite();
+  assert.equal(await server.read(new Uint8Array(1)), null);
+  await server.write(octets("late"));
+  server.close();
+  assert.equal(text(await readToEnd(client)), "late");
+  client.close();
+});
+
+Deno.test("close() ends a pending read and everything after it with code closed", async () => {
+  const { client, server } = await connectedPair();
+  const pending = assert.rejects(client.read(new Uint8Array(1)), codeOf("closed"));
+  client.close();
+  client.close();
+  await pending;
+  await assert.rejects(client.read(new Uint8Array(1)), codeOf("closed"));
+  await assert.rejects(client.write(octets("x")), codeOf("closed"));
+  await client.closeWrite();
+  server.close();
+});
+
+Deno.test("a peer that is gone is a reset", async () => {
+  const { client, server } = await connectedPair();
+  await client.write(octets("unread"));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  server.close(); // with unread octets: the kernel sends RST
+  await assert.rejects(async () => {
+    for (;;) await client.write(patternOctets(65536));
+  }, codeOf("reset"));
+  await client.closeWrite();
+  client.close();
+});
+
+Deno.test("connect() says why it failed", async () => {
+  const dialer = createDialer();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const signal = new AbortController().signal;
+  const tcp = { kind: "tcp", host: "127.0.0.1", port } as const;
+  await assert.rejects(dialer.connect(tcp, signal), codeOf("refused"));
+  await assert.rejects(
+    dialer.connect({ kind: "unix", path: "/nonexistent/socket" }, signal),
+    codeOf("refused"),
+  );
+  await assert.rejects(dialer.connect(tcp, AbortSignal.abort()), codeOf("closed"));
+});
+
+Deno.test("connect() resolves names", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const target = { kind: "tcp", host: "localhost", port } as const;
+  const client = await createDialer().connect(target, new AbortController().signal);
+  const server = await listener.accept();
+  client.close();
+  server.close();
+  listener.close();
+});
