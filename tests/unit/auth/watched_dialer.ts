@@ -1,13 +1,14 @@
-import { connect } from "../../../src/io/dialer.ts";
+import { createDialer } from "../../../src/io/dialer.ts";
 import type { Dialer, SocketAddress, Transport } from "../../../src/ports/transport.ts";
 
 /** Connects for real, and knows the moment each connection was closed on our side. */
 export class WatchedDialer implements Dialer {
+  readonly #dialer = createDialer();
   /** One promise for each connection that was opened. */
   readonly closings: Promise<void>[] = [];
 
   async connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {
-    const transport = await connect(target, signal);
+    const transport = await this.#dialer.connect(target, signal);
     const close = transport.close.bind(transport);
     this.closings.push(
       new Promise((resolve) => {
