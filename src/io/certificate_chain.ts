@@ -6,8 +6,8 @@ export interface Chain {
   readonly certificates: readonly Certificate[];
   /** How many of the last ones come from the trust anchors' file. */
   readonly trusted: number;
-  /** How it ends: at a self-signed anchor, at a self-signed stranger, at a missing issuer, or at the depth limit. */
-  readonly end: "anchor" | "self_signed" | "no_issuer" | "too_long";
+  /** How it ends: at a self-signed anchor, at a self-signed stranger, or where no issuer is found or allowed. */
+  readonly end: "anchor" | "self_signed" | "no_issuer";
 }
 
 /**
@@ -33,9 +33,10 @@ export async function buildChain(
       pool.filter((candidate) => !known.has(candidate.identity) && mayHaveIssued(candidate, last));
     const fromAnchors = await best(candidates(anchors), last);
     const issuer = fromAnchors ?? (trusted > 0 ? null : await best(candidates(sent), last));
-    if (issuer === null) return { certificates, trusted, end: "no_issuer" };
     // ssl_verify_depth counts neither the client's certificate nor the anchor (SSL_CTX_set_verify_depth).
-    if (certificates.length > depth + 1) return { certificates, trusted, end: "too_long" };
+    if (issuer === null || certificates.length > depth + 1) {
+      return { certificates, trusted, end: "no_issuer" };
+    }
     certificates.push(issuer);
     if (fromAnchors !== null) trusted++;
   }

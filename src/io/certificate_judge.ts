@@ -38,13 +38,12 @@ const REASON = {
   leafUnverified: "unable to verify the first certificate",
   selfSigned: "self-signed certificate",
   selfSignedInChain: "self-signed certificate in certificate chain",
-  tooLong: "certificate chain too long",
   unknownCritical: "unhandled critical extension",
   nameConstraints: "unsupported name constraint type",
-  notAuthority: "invalid CA certificate",
   pathLength: "path length constraint exceeded",
   purpose: "unsuitable certificate purpose",
   weakDigest: "CA signature digest algorithm too weak",
+  mayNotSign: "key usage does not include certificate signing",
   signature: "certificate signature failure",
   notYetValid: "certificate is not yet valid",
   expired: "certificate has expired",
@@ -106,7 +105,6 @@ function readQuietly(der: Uint8Array): Certificate | null {
 
 function chainReason({ end, certificates, trusted }: Chain): string | null {
   if (end === "anchor") return null;
-  if (end === "too_long") return REASON.tooLong;
   if (end === "self_signed") return certificates.length === 1 ? REASON.selfSigned : REASON.selfSignedInChain;
   return trusted > 0 ? REASON.noIssuer : REASON.noLocalIssuer;
 }
@@ -117,8 +115,8 @@ function extensionsReason({ certificates }: Chain): string | null {
   certificates.forEach((certificate, level) => {
     if (certificate.hasUnknownCritical) reason = REASON.unknownCritical;
     if (certificate.hasNameConstraints) reason = REASON.nameConstraints;
-    if (level > 0 && !isAuthority(certificate)) reason = REASON.notAuthority;
-    if (!isForClients(certificate, level === 0)) reason = REASON.purpose;
+    const isLeaf = level === 0;
+    if (!isForClients(certificate, isLeaf) || (!isLeaf && !isAuthority(certificate))) reason = REASON.purpose;
     const limit = certificate.authority?.pathLength ?? null;
     if (level > 0 && limit !== null && below > limit) reason = REASON.pathLength;
     // RFC 5280 §4.2.1.9: self-issued authorities do not count, nor does the client's certificate.
@@ -128,8 +126,11 @@ function extensionsReason({ certificates }: Chain): string | null {
 }
 
 function isAuthority({ authority, keyUsage, isVersion3, subject, issuer }: Certificate): boolean {
-  if (keyUsage !== null && (keyUsage & x509.KeyUsageFlags.keyCertSign) === 0) return false;
-  return authority?.isAuthority ?? (!isVersion3 && subject === issuer);
+  return maySign(keyUsage) && (authority?.isAuthority ?? (!isVersion3 && subject === issuer));
+}
+
+function maySign(keyUsage: number | null): boolean {
+  return keyUsage === null || (keyUsage & x509.KeyUsageFlags.keyCertSign) !== 0;
 }
 
 function isForClients({ keyUsage, extendedUsages }: Certificate, isLeaf: boolean): boolean {
@@ -151,7 +152,10 @@ async function signaturesReason({ certificates, end }: Chain, now: number): Prom
   for (let level = isTopSelfSigned ? top : top - 1; level >= 0; level--) {
     const certificate = certificates[level]!;
     const issuer = certificates[level + 1];
-    if (issuer !== undefined && !await isSignedBy(certificate, issuer)) reason = REASON.signature;
+    if (issuer !== undefined) {
+      if (!maySign(issuer.keyUsage)) reason = REASON.mayNotSign;
+      if (!await isSignedBy(certificate, issuer)) reason = REASON.signature;
+    }
     if (now < certificate.notBefore) reason = REASON.notYetValid;
     if (now > certificate.notAfter) reason = REASON.expired;
   }
