@@ -92,7 +92,7 @@ Deno.test({
     const decide = (request: CalloutRequest) =>
       request.header("Auth-Method") === "plain"
         ? accepted(sink.port)
-        : refused("Expired", `Auth-Error-SASL: ${challenge}`, "Auth-Error-Code: 535 5.7.8");
+        : refused("Expired", `Auth-Error-SASL: ${challenge}`, "Auth-Wait: 1");
     await withEdge({
       callout: decide,
       servers: () => [{ xclient: "off", smtp_auth: ["plain", "xoauth2"] }],

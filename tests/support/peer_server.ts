@@ -9,6 +9,7 @@ export class PeerServer {
   readonly #open = new Map<ConnStream, Promise<void>>();
   readonly #failures: unknown[] = [];
   readonly #accepting: Promise<void>;
+  #active = 0;
   #closing = false;
 
   /**
@@ -25,7 +26,7 @@ export class PeerServer {
 
   /** Connections being served now. */
   get active(): number {
-    return this.#open.size;
+    return this.#active;
   }
 
   /** Whether `close()` was called: errors after it are no failures. */
@@ -67,11 +68,13 @@ export class PeerServer {
   }
 
   async #run(serve: (stream: ConnStream) => Promise<void>, stream: ConnStream): Promise<void> {
+    this.#active++;
     try {
       await serve(stream);
     } catch (error) {
       if (!this.#closing) this.#failures.push(error);
     } finally {
+      this.#active--;
       await stream.close();
       this.#open.delete(stream);
     }
