@@ -19,7 +19,7 @@ export class ByteStreamDuplex extends Duplex {
   #reading = false;
   #ended = false;
   #writtenAny = false;
-  #sending: Promise<void> | null = null;
+  #sending = false;
   #waiters: (() => void)[] = [];
 
   constructor(below: Transport, mayRead: () => boolean) {
@@ -42,7 +42,7 @@ export class ByteStreamDuplex extends Duplex {
 
   /** Settles when all octets written so far were taken from below, or can never be. */
   flushed(): Promise<void> {
-    if (this.#sending === null && (this.writableLength === 0 || this.destroyed)) return Promise.resolve();
+    if (!this.#sending && (this.writableLength === 0 || this.destroyed)) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
@@ -62,27 +62,22 @@ export class ByteStreamDuplex extends Duplex {
     this.#below.closeWrite().then(() => done());
   }
 
+  /** Leaves the transport below open: its owner may have an alert to send, and closes it. */
   override _destroy(error: Error | null, done: Done): void {
     if (!this.#reading) this.#buffers.release();
-    this.#closeBelow(error !== null);
+    if (!this.#sending) this.#wake();
     done(error);
   }
 
   #send(chunk: Uint8Array, done: Done): void {
     this.#writtenAny = true;
     const finish = (error?: Error) => {
-      this.#sending = null;
+      this.#sending = false;
       done(error);
       if (this.writableLength === 0 || this.destroyed) this.#wake();
     };
-    this.#sending = this.#below.write(chunk).then(() => finish(), finish);
-  }
-
-  /** After an orderly end the last write, our close_notify, is let finish. */
-  async #closeBelow(atOnce: boolean): Promise<void> {
-    if (!atOnce && this.#sending !== null) await this.#sending;
-    this.#below.close();
-    this.#wake();
+    this.#sending = true;
+    this.#below.write(chunk).then(() => finish(), finish);
   }
 
   async #pump(): Promise<void> {

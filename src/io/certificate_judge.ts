@@ -11,6 +11,7 @@
  *
  * @module
  */
+import "reflect-metadata"; // @peculiar/x509 does not load without it
 import * as x509 from "@peculiar/x509";
 import type { CertificateVerdict } from "../ports/transport.ts";
 import { buildChain, type Chain } from "./certificate_chain.ts";

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate as NodeCertificate } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import "reflect-metadata"; // @peculiar/x509 does not load without it
 import * as x509 from "@peculiar/x509";
 import { type Certificate, readCertificates } from "./x509_certificate.ts";
 

@@ -2,7 +2,6 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { ByteStreamDuplex } from "./byte_stream_duplex.ts";
-import { closedError } from "./connection_errors.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
 /** A TLS connection after the handshake, in its parts. */
@@ -63,7 +62,7 @@ function finished(socket: TLSSocket, duplex: ByteStreamDuplex, doneEvent: string
     socket.once("close", lost);
     duplex.once("error", reject);
     duplex.once("end", lost);
-    duplex.once("close", () => reject(closedError()));
+    duplex.once("close", lost);
   });
 }
 

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
+import { ConnectionError, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
+import { testCertificates } from "../../support/certificates.ts";
+import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
+import { acceptorOptions, denoPair, pemOf, tlsPair, tlsPairWithDeno } from "./tls_pair.ts";
+
+const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
+
+/** Reads the one record that comes, until the connection ends. */
+async function readAll(socket: Deno.Conn): Promise<Uint8Array> {
+  const parts: number[] = [];
+  const buffer = new Uint8Array(4096);
+  try {
+    for (let length = await socket.read(buffer); length !== null; length = await socket.read(buffer)) {
+      parts.push(...buffer.subarray(0, length));
+    }
+  } catch (error) {
+    assert.ok(error instanceof Deno.errors.ConnectionReset);
+  }
+  return Uint8Array.from(parts);
+}
+
+/** A TLS 1.2 ClientHello of `version` (0x0303) with `extensions`, and one ECDHE cipher suite. */
+function clientHello(version: number, extensions: readonly number[]): Uint8Array {
+  const body = [version >> 8, version & 255, ...Array(32).fill(7), 0, 0, 2, 0xc0, 0x2b, 1, 0];
+  const hello = [...body, extensions.length >> 8, extensions.length & 255, ...extensions];
+  const message = [1, 0, hello.length >> 8, hello.length & 255, ...hello];
+  return Uint8Array.from([22, 3, 1, message.length >> 8, message.length & 255, ...message]);
+}
+
+const GROUPS = [0, 10, 0, 4, 0, 2, 0, 23]; // supported_groups: secp256r1
+const ALGORITHMS = [0, 13, 0, 4, 0, 2, 4, 3]; // signature_algorithms: ecdsa_secp256r1_sha256
+const IMAP = [0, 16, 0, 7, 0, 5, 4, 105, 109, 97, 112]; // application_layer_protocol_negotiation: imap
+
+Deno.test("the handshake gives the facts, and octets go both ways", async () => {
+  const { client, server } = await tlsPairWithDeno({}, { alpnProtocols: ["smtp", "imap"] });
+  assert.deepEqual(server.tls, {
+    protocol: "TLSv1.3",
+    cipher: "TLS_AES_256_GCM_SHA384",
+    serverName: "mail.test",
+    alpn: "smtp",
+    resumed: false,
+    peer: null,
+    verdict: { kind: "none" },
+  });
+  await server.write(octets("220 ready\r\n"));
+  const buffer = new Uint8Array(100);
+  assert.equal(text(buffer.subarray(0, await client.read(buffer) ?? 0)), "220 ready\r\n");
+  await client.write(octets("QUIT\r\n"));
+  assert.equal(text(buffer.subarray(0, await server.read(buffer) ?? 0)), "QUIT\r\n");
+  client.close();
+  server.close();
+});
+
+Deno.test("a read takes as much as its buffer holds, the rest stays", async () => {
+  const { client, server } = await tlsPairWithDeno();
+  await client.write(octets("abcdefgh"));
+  const small = new Uint8Array(3);
+  const parts: string[] = [];
+  while (parts.join("").length < 8) parts.push(text(small.subarray(0, await server.read(small) ?? 0)));
+  assert.deepEqual(parts, ["abc", "def", "gh"]);
+  client.close();
+  server.close();
+});
+
+Deno.test("10 MB come back unchanged from our server to Deno's client", async () => {
+  const { client, server } = await tlsPairWithDeno();
+  const sent = patternOctets(10_000_000);
+  const echoed = echo(server);
+  const written = (async () => {
+    for (let at = 0; at < sent.length;) at += await client.write(sent.subarray(at, at + 100_000));
+    await client.closeWrite();
+  })();
+  const got = new Uint8Array(sent.length);
+  let at = 0;
+  for (let length = await client.read(got.subarray(at)); length && at < got.length;) {
+    at += length;
+    length = at < got.length ? await client.read(got.subarray(at)) : 0;
+  }
+  assert.deepEqual(got, sent);
+  await Promise.all([echoed, written]);
+  client.close();
+  server.close();
+});
+
+Deno.test("10 MB come back unchanged between our server and our client", async () => {
+  const { client, server } = await tlsPair();
+  const sent = patternOctets(10_000_000);
+  const echoed = echo(server);
+  const written = client.write(sent).then(() => client.closeWrite());
+  assert.deepEqual(await readToEnd(client), sent);
+  await Promise.all([echoed, written]);
+  client.close();
+  server.close();
+});
+
+Deno.test("a writer waits for a reader that does not read", async () => {
+  const { client, server } = await tlsPair();
+  let taken = 0;
+  const writing = (async () => {
+    const chunk = patternOctets(65536);
+    for (;;) {
+      await server.write(chunk);
+      taken += chunk.length;
+    }
+  })();
+  // The kernel's buffers fill and stay full: the count no longer moves while the loop turns.
+  for (let before = -1, still = 0; still < 20; before = taken) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    still = taken === before ? still + 1 : 0;
+  }
+  assert.ok(taken < 32_000_000, `${taken} octets were taken`);
+  const stopped = assert.rejects(writing, codeOf("closed"));
+  server.close();
+  await stopped;
+  client.close();
+});
+
+Deno.test("closeWrite() ends one direction and leaves the other", async () => {
+  const { client, server } = await tlsPair();
+  await client.closeWrite();
+  assert.equal(await server.read(new Uint8Array(1)), null);
+  assert.equal(await server.read(new Uint8Array(1)), null);
+  await server.write(octets("late"));
+  await server.closeWrite();
+  await server.closeWrite();
+  assert.equal(text(await readToEnd(client)), "late");
+  client.close();
+  server.close();
+});
+
+Deno.test("close() ends a pending read and everything after it with code closed", async () => {
+  const { client, server } = await tlsPair();
+  const pending = assert.rejects(server.read(new Uint8Array(1)), codeOf("closed"));
+  server.close();
+  server.close();
+  await pending;
+  await assert.rejects(server.read(new Uint8Array(1)), codeOf("closed"));
+  await assert.rejects(server.write(octets("x")), codeOf("closed"));
+  await server.closeWrite();
+  assert.equal(await client.read(new Uint8Array(1)).catch(() => null), null);
+  client.close();
+});
+
+Deno.test("closing the plain connection aborts the handshake", async () => {
+  const { client, server } = await connectedPair();
+  const acceptor = createTlsAcceptor(await acceptorOptions());
+  const accepting = assert.rejects(acceptor.accept(server), codeOf("closed"));
+  server.close();
+  await accepting;
+  client.close();
+});
+
+Deno.test("a peer that leaves in the handshake is a reset", async () => {
+  const { client, server } = await connectedPair();
+  const acceptor = createTlsAcceptor(await acceptorOptions());
+  const accepting = assert.rejects(acceptor.accept(server), codeOf("reset"));
+  await client.write(clientHello(0x0303, [...GROUPS, ...ALGORITHMS]).subarray(0, 40));
+  await client.closeWrite();
+  await accepting;
+  client.close();
+});
+
+const REFUSED = [
+  { name: "plain SMTP", sent: octets("EHLO mail.test\r\nMAIL FROM:<a@b.test>\r\n"), alert: 10 },
+  { name: "TLS 1.1", sent: clientHello(0x0302, GROUPS), alert: 70 },
+  { name: "TLS 1.0", sent: clientHello(0x0301, GROUPS), alert: 70 },
+  { name: "ALPN without smtp", sent: clientHello(0x0303, [...GROUPS, ...ALGORITHMS, ...IMAP]), alert: 120 },
+];
+
+for (const { name, sent, alert } of REFUSED) {
+  Deno.test(`a handshake that begins with ${name} is refused with alert ${alert}`, async () => {
+    const { socket, server } = await denoPair();
+    const acceptor = createTlsAcceptor(await acceptorOptions());
+    const refused = assert.rejects(acceptor.accept(server), codeOf("tls"));
+    await socket.write(sent);
+    const answer = await readAll(socket);
+    await refused;
+    assert.deepEqual([...answer], [21, 3, 3, 0, 2, 2, alert]);
+    socket.close();
+  });
+}
+
+Deno.test("TLS 1.2 only and TLS 1.3 only are honoured", async () => {
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    const { client, server } = await tlsPairWithDeno({ protocols: [version] });
+    assert.equal(server.tls?.protocol, version);
+    client.close();
+    server.close();
+  }
+});
+
+Deno.test("the server name chooses the certificate", async () => {
+  const made = await testCertificates();
+  const certificates = [made.server, made.otherServer, made.wildcard].map(pemOf);
+  const rows = [
+    ["mail.test", "mail.test"],
+    ["other.test", "other.test"],
+    ["OTHER.test", "other.test"],
+    ["a.wild.test", "*.wild.test"],
+    ["a.b.wild.test", "mail.test"],
+    ["wild.test", "mail.test"],
+    ["unknown.test", "mail.test"],
+    ["127.0.0.1", "mail.test"],
+  ] as const;
+  for (const [serverName, expected] of rows) {
+    const { client, server } = await tlsPair({ certificates }, { serverName, verify: false });
+    assert.equal(client.tls?.peer?.commonName, expected, serverName);
+    assert.equal(
+      server.tls?.serverName?.toLowerCase() ?? null,
+      serverName === "127.0.0.1" ? null : serverName.toLowerCase(),
+    );
+    client.close();
+    server.close();
+  }
+});
+
+Deno.test("a client's certificate is described and judged", async () => {
+  const made = await testCertificates();
+  const { client, clientOfIntermediate, expiredClient, strangerClient, revokedClient, server: noClient } =
+    made;
+  const rows = [
+    [client, "success", "CN=alice,O=Lab\\, Inc"],
+    [clientOfIntermediate, "success", "CN=bob"],
+    [expiredClient, "certificate has expired", "CN=carol"],
+    [strangerClient, "unable to verify the first certificate", "CN=eve"],
+    [revokedClient, "success", "CN=mallory"],
+    [noClient, "success", "CN=mail.test"],
+  ] as const;
+  for (const [{ certificate, key }, expected, subject] of rows) {
+    const changes = { verifyClient: "optional", clientCaPem: made.root.certificate } as const;
+    const upstream: Partial<UpstreamTlsOptions> = { certificate, certificateKey: key };
+    const pair = await tlsPair(changes, upstream);
+    const { peer, verdict } = pair.server.tls!;
+    assert.equal(peer?.subject, subject);
+    assert.equal(verdict.kind === "failed" ? verdict.reason : verdict.kind, expected);
+    assert.equal(verdict.kind === "failed" && verdict.untrustedIssuer, /first certificate/.test(expected));
+    assert.ok(certificate.startsWith(peer!.pem.slice(0, 200)));
+    pair.client.close();
+    pair.server.close();
+  }
+});
+
+Deno.test("the verdict is none when no certificate is sent or asked for", async () => {
+  const made = await testCertificates();
+  const { certificate, key } = made.client;
+  for (
+    const [verifyClient, upstream] of [
+      ["on", {}],
+      ["off", { certificate, certificateKey: key }],
+    ] as const
+  ) {
+    const { client, server } = await tlsPair({ verifyClient, clientCaPem: made.root.certificate }, upstream);
+    assert.deepEqual(server.tls?.verdict, { kind: "none" });
+    assert.equal(server.tls?.peer, null);
+    client.close();
+    server.close();
+  }
+});
+
+Deno.test("revocation lists and trusted authorities are looked at", async () => {
+  const made = await testCertificates();
+  const { certificate, key } = made.revokedClient;
+  const changes = {
+    verifyClient: "on",
+    trustedPem: made.root.certificate,
+    crlPem: made.revocationList,
+  } as const;
+  const { client, server } = await tlsPair(changes, { certificate, certificateKey: key });
+  assert.deepEqual(server.tls?.verdict, {
+    kind: "failed",
+    reason: "certificate revoked",
+    untrustedIssuer: false,
+  });
+  client.close();
+  server.close();
+});
+
+Deno.test("createTlsAcceptor() refuses what cannot work", async () => {
+  const made = await testCertificates();
+  const { certificate } = made.server;
+  const rows = [
+    [{ certificates: [] }, /no certificate/],
+    [{ certificates: [{ certificatePem: certificate, keyPem: made.client.key }] }, /does not belong/],
+    [{ certificates: [{ certificatePem: "nothing", keyPem: made.client.key }] }, /no PEM block/],
+    [{ verifyClient: "on", clientCaPem: "nothing" }, /no PEM block/],
+    [{ verifyClient: "on", clientCaPem: made.root.certificate, crlPem: "nothing" }, /no PEM block/],
+  ] as const;
+  for (const [changes, message] of rows) {
+    const options = await acceptorOptions(changes);
+    assert.throws(() => createTlsAcceptor(options), message);
+  }
+});

@@ -1,0 +1,93 @@
+import { createDialer } from "../../../src/io/dialer.ts";
+import { listen } from "../../../src/io/listener.ts";
+import { createTlsAcceptor, type TlsAcceptorOptions } from "../../../src/io/tls_acceptor.ts";
+import type { Transport, UpstreamTlsOptions } from "../../../src/ports/transport.ts";
+import { type CertificateAndKey, testCertificates } from "../../support/certificates.ts";
+import { connectedPair, onTcp } from "./pair.ts";
+
+/** The form of {@linkcode TlsAcceptorOptions.certificates}. */
+export function pemOf({ certificate, key }: CertificateAndKey) {
+  return { certificatePem: certificate, keyPem: key };
+}
+
+/** A server for `mail.test` that asks for no certificate, but for `changes`. */
+export async function acceptorOptions(
+  changes: Partial<TlsAcceptorOptions> = {},
+): Promise<TlsAcceptorOptions> {
+  return {
+    certificates: [pemOf((await testCertificates()).server)],
+    protocols: ["TLSv1.2", "TLSv1.3"],
+    verifyClient: "off",
+    verifyDepth: 1,
+    clientCaPem: null,
+    trustedPem: null,
+    crlPem: null,
+    ...changes,
+  };
+}
+
+/** A client that trusts the test's root, but for `changes`. */
+export async function upstreamOptions(
+  changes: Partial<UpstreamTlsOptions> = {},
+): Promise<UpstreamTlsOptions> {
+  const { root } = await testCertificates();
+  return {
+    serverName: "mail.test",
+    verify: true,
+    trustedCertificates: root.certificate,
+    certificate: null,
+    certificateKey: null,
+    ...changes,
+  };
+}
+
+/** Both ends of a TLS connection: our acceptor and our dialer. */
+export async function tlsPair(
+  acceptor: Partial<TlsAcceptorOptions> = {},
+  upstream: Partial<UpstreamTlsOptions> = {},
+): Promise<{ client: Transport; server: Transport }> {
+  const [serverOptions, clientOptions] = await Promise.all([
+    acceptorOptions(acceptor),
+    upstreamOptions(upstream),
+  ]);
+  const plain = await connectedPair();
+  const [client, server] = await Promise.all([
+    createDialer().startTls(plain.client, clientOptions),
+    createTlsAcceptor(serverOptions).accept(plain.server),
+  ]);
+  return { client, server };
+}
+
+/** Our acceptor and the client of `Deno.startTls`. */
+export async function tlsPairWithDeno(
+  acceptor: Partial<TlsAcceptorOptions> = {},
+  upgrade: Deno.StartTlsOptions = {},
+): Promise<{ client: Deno.TlsConn; server: Transport }> {
+  const options = await acceptorOptions(acceptor);
+  const { root } = await testCertificates();
+  const { socket, server: plain } = await denoPair();
+  const [client, server] = await Promise.all([
+    denoClient(socket, { hostname: "mail.test", caCerts: [root.certificate], ...upgrade }),
+    createTlsAcceptor(options).accept(plain),
+  ]);
+  return { client, server };
+}
+
+async function denoClient(socket: Deno.TcpConn, upgrade: Deno.StartTlsOptions): Promise<Deno.TlsConn> {
+  const client = await Deno.startTls(socket, upgrade);
+  await client.handshake();
+  return client;
+}
+
+/** A plain connection whose client end is the runtime's own. */
+export async function denoPair(): Promise<{ socket: Deno.TcpConn; server: Transport }> {
+  const [listener] = await listen([onTcp("127.0.0.1")], { reusePort: false });
+  const { address } = listener!;
+  const socket = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: address.kind === "tcp" ? address.port : 0,
+  });
+  const server = await listener!.accept();
+  listener!.close();
+  return { socket, server: server! };
+}
