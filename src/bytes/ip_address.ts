@@ -91,7 +91,6 @@ function longestZeroRun(groups: readonly string[]): { start: number; end: number
     while (groups[end] === "0") end++;
     const longest = best === null ? 1 : best.end - best.start;
     if (end - start > longest) best = { start, end };
-    if (end > start) start = end;
   }
   return best;
 }

@@ -80,7 +80,7 @@ function parseTlvs(header: Uint8Array, start: number): ProxyTlv[] | null {
   const tlvs: ProxyTlv[] = [];
   for (let at = start; at < header.length;) {
     const end = at + 3 + readUint(header, at + 1, 2);
-    if (end > header.length || at + 3 > header.length) return null;
+    if (end > header.length) return null;
     tlvs.push({ type: header[at] ?? 0, value: header.slice(at + 3, end) });
     at = end;
   }

@@ -127,6 +127,7 @@ Deno.test("ipInRange() compares the bits of the prefix", () => {
     ["10.1.2.3", "::ffff:10.0.0.0/104", true],
     ["11.1.2.3", "::ffff:10.0.0.0/104", false],
     ["1.2.3.4", "::ffff:0:0/96", true],
+    ["1.2.3.4", "::ffff:0:0/95", false],
   ];
   for (const [address, range, inside] of table) {
     const cidr = parseCidr(range);

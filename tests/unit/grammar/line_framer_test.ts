@@ -85,3 +85,15 @@ Deno.test("LineFramer does not look at an octet again when more arrive", () => {
   lines.feed(encodeLatin1("\n"));
   assert.equal((lines.next(octets + 1) as string).length, octets);
 });
+
+Deno.test("LineFramer.startsWith() compares the beginning in any case and takes nothing", () => {
+  const lines = new LineFramer();
+  lines.feed(encodeLatin1("NOOP\r\nau"));
+  assert.ok(!lines.startsWith("AUTH "));
+  assert.equal(lines.next(100), "NOOP");
+  assert.ok(!lines.startsWith("AUTH "));
+  lines.feed(encodeLatin1("tH PLAIN"));
+  assert.ok(lines.startsWith("AUTH "));
+  assert.ok(!lines.startsWith("AUTH L"));
+  assert.equal(lines.pending, 10);
+});

@@ -165,10 +165,10 @@ Deno.test("ProxyHeaderReader refuses a malformed version 2", () => {
   }
 });
 
-/** A version 2 header whose checksum TLV stands before other TLVs. */
-function checksummed(change: (crc: number) => number): string {
-  const before = SIGNATURE + "\x21\x11\x00\x18" + TCP4_ADDRESSES + "\x03\x00\x04";
-  const behind = "\x02\x00\x02mx";
+/** A version 2 header whose checksum TLV stands before other TLVs of fewer than 200 octets. */
+function checksummed(change: (crc: number) => number, behind = "\x02\x00\x02mx"): string {
+  const length = String.fromCharCode(12 + 7 + behind.length);
+  const before = `${SIGNATURE}\x21\x11\x00${length}${TCP4_ADDRESSES}\x03\x00\x04`;
   const crc = change(crc32c(encodeLatin1(before + "\0\0\0\0" + behind))) >>> 0;
   return before + String.fromCharCode(crc >>> 24, (crc >> 16) & 0xff, (crc >> 8) & 0xff, crc & 0xff) + behind;
 }
@@ -183,8 +183,8 @@ Deno.test("ProxyHeaderReader checks the CRC-32C where there is one", () => {
   }
   const twoOctets = v2(0x21, 0x11, TCP4_ADDRESSES + "\x03\x00\x02\0\0");
   faults(twoOctets, fault(twoOctets, "checksum"));
-  const twice = checksummed((crc) => crc).slice(16) + "\x03\x00\x04\0\0\0\0";
-  faults(v2(0x21, 0x11, twice), fault(v2(0x21, 0x11, twice), "checksum"));
+  const twice = checksummed((crc) => crc, "\x03\x00\x04\0\0\0\0");
+  faults(twice, fault(twice, "checksum"));
 });
 
 const FOUR = { host: "192.0.2.1", port: 4711 };

@@ -66,6 +66,14 @@ Deno.test("formatXclient() splits at 512 octets and keeps ADDR for the end of th
   for (const line of lines) assert.ok(line.length + 2 <= 512);
 });
 
+Deno.test("formatXclient() fills a line up to its 512 octets", () => {
+  const names = new Set(["HELO", "LOGIN"]);
+  const helo = "h".repeat(255);
+  const room = 510 - `XCLIENT HELO=${helo} LOGIN=`.length;
+  assert.equal(formatXclient({ ...CLIENT, helo, login: "l".repeat(room) }, names).length, 1);
+  assert.equal(formatXclient({ ...CLIENT, helo, login: "l".repeat(room + 1) }, names).length, 2);
+});
+
 Deno.test("formatXclient() sends the longest attribute that fits and leaves a longer one out", () => {
   const fits = 510 - "XCLIENT LOGIN=".length;
   const only = new Set(["LOGIN"]);
