@@ -82,7 +82,12 @@ export interface Dialogue {
   readonly difference: string | null;
   readonly steps: readonly Step[];
   /** What Postern does where it deliberately differs; null where it does the same. */
-  readonly expectPostern: readonly Step[] | null;
+  readonly expectPostern: readonly Step[] | ConfigurationRefused | null;
+}
+
+/** Postern does not start with the configuration of the dialogue, and says so with this text. */
+export interface ConfigurationRefused {
+  readonly refused: string;
 }
 
 /** The dialogues of one file and the directives that stand at `mail` level for all of them. */

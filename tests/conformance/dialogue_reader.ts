@@ -95,8 +95,14 @@ function readDialogue(node: Node, { file, sequences, differences }: Surroundings
     nginxSince: nginx === null ? null : text(nginx["since"] ?? fail(where, "since"), where),
     difference,
     steps: readSteps(fields["steps"] ?? fail(where, "steps"), sequences, where),
-    expectPostern: expectPostern === undefined ? null : readSteps(expectPostern, sequences, where),
+    expectPostern: expectPostern === undefined ? null : readExpectation(expectPostern, sequences, where),
   };
+}
+
+function readExpectation(node: Node, sequences: Sequences, where: string): Dialogue["expectPostern"] {
+  if (Array.isArray(node)) return readSteps(node, sequences, where);
+  const { refused } = map(node, where, ["refused"]);
+  return { refused: text(refused ?? fail(where, "refused"), where) };
 }
 
 function readListen(node: Node, where: string): ListenPlan {

@@ -5,7 +5,7 @@
  */
 import { type TestCertificates, testCertificates } from "../support/certificates.ts";
 import { withTempDir, writeFiles } from "../support/temp_dir.ts";
-import type { Dialogue, DialogueFile, Directives, Step } from "./dialogue.ts";
+import type { ConfigurationRefused, Dialogue, DialogueFile, Directives, Step } from "./dialogue.ts";
 import { ScriptedNames } from "./scripted_names.ts";
 import { readDifferences } from "./dialogue_reader.ts";
 import { expand, type Variables } from "./placeholders.ts";
@@ -67,13 +67,17 @@ interface Theatre {
 
 async function perform(file: DialogueFile, subject: Subject, theatre: Theatre): Promise<Outcome[]> {
   const { scenes, directory, certificates } = theatre;
-  const { process, endpoints } = await start(file, subject, scenes, directory);
+  const refused = scenes.filter(({ refusal }) => refusal !== null);
+  const played = scenes.filter(({ refusal }) => refusal === null);
   const outcomes: Outcome[] = [];
+  for (const scene of refused) outcomes.push(await refusal(file, subject, scene, directory));
+  if (played.length === 0) return outcomes;
+  const { process, endpoints } = await start(file, subject, played, directory);
   try {
     let next = 0;
     const work = async () => {
-      for (let index = next++; index < scenes.length; index = next++) {
-        outcomes[index] = await scenes[index]!.run(endpoints[index]!, certificates);
+      for (let index = next++; index < played.length; index = next++) {
+        outcomes.push(await played[index]!.run(endpoints[index]!, certificates));
       }
     };
     await Promise.all(Array.from({ length: AT_A_TIME }, work));
@@ -81,6 +85,34 @@ async function perform(file: DialogueFile, subject: Subject, theatre: Theatre): 
     await process.stop();
   }
   return outcomes;
+}
+
+/** Starts the subject with the configuration of one dialogue, which it is to refuse. */
+async function refusal(
+  file: DialogueFile,
+  subject: Subject,
+  scene: Scene,
+  directory: string,
+): Promise<Outcome> {
+  const { dialogue } = scene;
+  const expected = `expected the configuration to be refused with ${JSON.stringify(scene.refusal)}`;
+  try {
+    const { process } = await start(file, subject, [scene], directory);
+    await process.stop();
+    return {
+      kind: "failed",
+      dialogue,
+      message: `${dialogue.spec} ${dialogue.name}: ${expected}, it was taken`,
+    };
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    if (said.includes(scene.refusal!)) return { kind: "passed", dialogue, byDifference: true };
+    return {
+      kind: "failed",
+      dialogue,
+      message: `${dialogue.spec} ${dialogue.name}: ${expected}, got ${said}`,
+    };
+  }
 }
 
 async function start(
@@ -141,6 +173,12 @@ class Scene {
     this.#transcript = parts.transcript;
   }
 
+  /** Text with which the subject refuses the configuration; null when it is to take it. */
+  get refusal(): string | null {
+    const { expected } = expectation(this.dialogue, this.#subject);
+    return isRefusal(expected) ? expected.refused : null;
+  }
+
   static async create(
     dialogue: Dialogue,
     subject: Subject,
@@ -193,9 +231,10 @@ class Scene {
   async run(endpoint: Endpoint, certificates: TestCertificates): Promise<Outcome> {
     const { dialogue } = this;
     if ("port" in endpoint) this.#variables.set("server_port", String(endpoint.port));
-    const { steps, byDifference } = stepsFor(dialogue, this.#subject);
+    const { expected, byDifference } = expectation(dialogue, this.#subject);
     try {
-      await play(dialogue, steps, {
+      if (isRefusal(expected)) throw new TypeError("a refused configuration has no dialogue");
+      await play(dialogue, expected, {
         subject: this.#subject,
         endpoint,
         callout: this.#services.callout,
@@ -221,11 +260,19 @@ class Scene {
 
 const SECURITY = new Map(readDifferences().map(({ id, security }) => [id, security]));
 
-function stepsFor(dialogue: Dialogue, subject: Subject): { steps: readonly Step[]; byDifference: boolean } {
-  const { difference, expectPostern, steps } = dialogue;
+/** Steps that hold for `subject`, or that it refuses the configuration. */
+function expectation(
+  { difference, expectPostern, steps }: Dialogue,
+  { ways }: Subject,
+): { expected: readonly Step[] | ConfigurationRefused; byDifference: boolean } {
   const differs = expectPostern !== null && difference !== null &&
-    (subject.ways === "postern" || (subject.ways === "compat" && SECURITY.get(difference) === true));
-  return differs ? { steps: expectPostern, byDifference: true } : { steps, byDifference: false };
+    (ways === "postern" || (ways === "compat" && SECURITY.get(difference) === true));
+  return differs ? { expected: expectPostern, byDifference: true } : { expected: steps, byDifference: false };
+}
+
+/** Whether a subject is to refuse the configuration of a dialogue. */
+function isRefusal(expected: readonly Step[] | ConfigurationRefused): expected is ConfigurationRefused {
+  return "refused" in expected;
 }
 
 function reasonToSkip({ nginxSince }: Dialogue, { version }: Subject): string | null {
