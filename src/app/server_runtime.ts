@@ -52,6 +52,7 @@ function clientRules(settings: ServerSettings): ClientRules {
     starttls: settings.starttls,
     methods: new Set<string>(settings.smtp_auth),
     maxErrors: settings.max_errors,
+    compat: settings.compat === "nginx",
     newSalt: () => newSalt(settings.server_name),
   });
 }
@@ -76,6 +77,7 @@ async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<A
       name: settings.auth_http_ssl_name,
       trustedCertificates: await readOptional(settings.auth_http_ssl_trusted_certificate),
     },
+    nginxHeadersOnly: settings.compat === "nginx",
     dialer: ports.dialer,
     clock: ports.clock,
   });

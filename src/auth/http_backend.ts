@@ -37,6 +37,8 @@ export interface HttpBackendOptions {
     readonly name: string | null;
     readonly trustedCertificates: string | null;
   };
+  /** Sends nginx's headers alone, and values of `headers` as they are written (`compat: nginx`). */
+  readonly nginxHeadersOnly?: boolean;
   readonly dialer: Dialer;
   readonly clock: Clock;
   /** Accepts headers without a status line and lines without a colon, as nginx does. Default false. */
@@ -59,6 +61,7 @@ export class HttpBackend implements AuthBackend {
       sendCertificateFacts: options.sendCertificateFacts,
       passClientCertificate: options.passClientCertificate,
       headers: options.headers,
+      nginxHeadersOnly: options.nginxHeadersOnly ?? false,
     });
     this.#timeoutMs = options.timeoutMs;
     this.#clock = clock;

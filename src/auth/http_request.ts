@@ -28,6 +28,8 @@ export interface RequestOptions {
   readonly passClientCertificate: boolean;
   /** `auth_http_header` lines; values are byte strings and may hold `$remote_addr` and the like. */
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Whether Postern's own headers and the variables are left out (`compat: nginx`). */
+  readonly nginxHeadersOnly?: boolean;
 }
 
 /** Variables of `auth_http_header`, without their `$`. */
@@ -62,7 +64,8 @@ export function compileRequest(options: RequestOptions): RequestTemplate {
   const version = options.keepAlive ? "HTTP/1.1" : "HTTP/1.0";
   const headers: (string | { variable: HeaderVariable })[] = [];
   for (const { name, value } of options.headers) {
-    headers.push(`${escapeControls(name)}: `, ...parseHeaderValue(value), "\r\n");
+    const parts = options.nginxHeadersOnly ? [escapeControls(value)] : parseHeaderValue(value);
+    headers.push(`${escapeControls(name)}: `, ...parts, "\r\n");
   }
   return {
     start: `GET ${escapeControls(options.uri)} ${version}\r\nHost: ${escapeControls(options.host)}\r\n`,
@@ -93,15 +96,21 @@ export function formatRequest(template: RequestTemplate, question: AuthQuestion)
       "\r\nAuth-SMTP-To: " + escapeControls(envelope.rcpt) + "\r\n";
   }
   if (tls !== null) text += formatTls(tls, template.options);
-  if (client.port !== 0) text += "Client-Port: " + client.port + "\r\n";
-  text += "Server-Addr: " + escapeControls(serverAddress(question)) + "\r\n" +
-    field("Server-Port: ", serverPort(question));
-  if (tls !== null) text += field("Auth-SSL-SNI: ", tls.serverName ?? "");
-  text += "Auth-Session: " + escapeControls(question.sessionId) + "\r\n";
+  if (!template.options.nginxHeadersOnly) text += formatOwnHeaders(question);
   for (const part of template.headers) {
     text += typeof part === "string" ? part : escapeCredential(variableValues[part.variable](question));
   }
   return encodeLatin1(text + "\r\n");
+}
+
+/** What nginx does not say. */
+function formatOwnHeaders(question: AuthQuestion): string {
+  const { client, tls } = question;
+  let text = client.port === 0 ? "" : "Client-Port: " + client.port + "\r\n";
+  text += "Server-Addr: " + escapeControls(serverAddress(question)) + "\r\n" +
+    field("Server-Port: ", serverPort(question));
+  if (tls !== null) text += field("Auth-SSL-SNI: ", tls.serverName ?? "");
+  return text + "Auth-Session: " + escapeControls(question.sessionId) + "\r\n";
 }
 
 function formatTls(tls: TlsFacts, options: RequestOptions): string {

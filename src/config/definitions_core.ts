@@ -35,6 +35,7 @@ type CoreSettings =
   & Pick<
     ServerSettings,
     | "server_name"
+    | "compat"
     | "timeout"
     | "session_timeout"
     | "max_errors"
@@ -82,6 +83,13 @@ export const coreDirectives = {
     doc: "Name in the greeting, in replies, in CRAM-MD5 challenges and in the EHLO to mail servers.",
     source: "nginx",
   },
+  compat: {
+    context: "both",
+    type: oneOf(["off", "nginx"]),
+    default: "off",
+    doc: "Brings nginx's behaviour back where Postern's differs, as far as the table of differences says.",
+    source: "Postern",
+  },
   timeout: {
     context: "both",
     type: time(),
@@ -99,10 +107,11 @@ export const coreDirectives = {
   },
   max_errors: {
     context: "both",
-    type: integer({ least: 1, most: 1_000_000 }),
+    type: integer({ least: 0, most: 1_000_000 }),
     default: "5",
     doc: "Number of protocol errors after which the connection is closed.",
     source: "nginx",
+    note: "0 is taken for 1, as in nginx.",
   },
   resolver: {
     context: "both",

@@ -14,11 +14,6 @@ type SmtpSettings = Pick<
 const capability = scalar<string>({
   expected: 'an EHLO keyword with its parameters, such as "SIZE 52428800"',
   readText(text) {
-    const keyword = text.split(" ", 1)[0]?.toUpperCase() ?? "";
-    if (keyword === "STARTTLS" || keyword === "AUTH") {
-      const directive = keyword === "AUTH" ? "smtp_auth" : "starttls";
-      return new Refusal(`${keyword} is announced by itself, as "${directive}" says: leave it out`);
-    }
     // RFC 5321 §4.1.1.1, and "=" in a keyword for old forms such as "AUTH=LOGIN".
     return /^[A-Za-z0-9][A-Za-z0-9=-]*( [\x21-\x7e]+)*$/.test(text) && text.length <= 500
       ? text
@@ -69,7 +64,8 @@ export const smtpDirectives = {
     default: [],
     doc: "Lines of the EHLO reply besides STARTTLS and AUTH.",
     source: "nginx",
-    note: "Checked against RFC 5321; STARTTLS and AUTH cannot be listed by hand.",
+    note:
+      "Checked against RFC 5321. AUTH and STARTTLS are added by themselves; listed by hand they stand twice.",
   },
   smtp_client_buffer: {
     context: "both",

@@ -105,6 +105,8 @@ export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 export interface ServerSettings {
   readonly listen: readonly ListenSettings[];
   readonly server_name: string;
+  /** `nginx` brings nginx's way back where Postern differs and that opens no hole. */
+  readonly compat: "off" | "nginx";
 
   // core
   readonly timeout: number;

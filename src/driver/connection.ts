@@ -45,6 +45,8 @@ const OUTPUT_OCTETS = 4_096;
 /** How long the last word of an interruption may take to be written, milliseconds. */
 const LAST_WORD_MS = 5_000;
 
+const NO_OCTETS = new Uint8Array(0);
+
 /** A session is over; the outcome is set. Unwinds the task and goes no further. */
 class SessionOver extends Error {}
 
@@ -128,7 +130,9 @@ export class Connection {
     if (move.outcome === null) return;
     this.#ended = move.outcome;
     this.#abort.abort();
-    const lastWord = spoken(move, this.#server.rules.replies);
+    // nginx closes without a word when the time is over (spec §2.9).
+    const silent = this.#compat && cause === "deadline";
+    const lastWord = silent ? null : spoken(move, this.#server.rules.replies);
     // A reply that is half written must not be followed by another: then the close says it all.
     if (lastWord === null || this.#writing) return this.#transport.close();
     const transport = this.#transport;
@@ -138,6 +142,10 @@ export class Connection {
       guard.disarm();
       transport.close();
     });
+  }
+
+  get #compat(): boolean {
+    return this.#server.rules.compat;
   }
 
   // The entrance ----------------------------------------------------------------------------------------------
@@ -150,7 +158,8 @@ export class Connection {
     if (settings.smtp_greeting_delay > 0) await this.#delayGreeting();
     this.#context.doing = "sending client greeting line";
     this.#enterCommandPhase();
-    this.#sessionEnd = this.#services.clock.now() + settings.session_timeout;
+    this.#sessionEnd = this.#services.clock.now() +
+      (this.#compat ? settings.timeout : settings.session_timeout);
     this.#state = initialClientState(this.#transport.tls !== null);
     this.#push(this.#server.rules.replies.greeting);
     await this.#flush();
@@ -363,7 +372,7 @@ export class Connection {
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     this.#noteAnswer(answer);
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
-    if (answer.kind !== "accepted") this.#enterCommandPhase();
+    if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "answered", answer });
   }
 
@@ -379,7 +388,7 @@ export class Connection {
     this.#enterPhase("waiting", "in auth state", null);
     await this.#services.clock.sleep(milliseconds, this.#abort.signal);
     if (this.#ended !== null) throw new SessionOver();
-    this.#enterCommandPhase();
+    this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "waited" });
   }
 
@@ -444,8 +453,10 @@ export class Connection {
       upstream.transport,
       {
         fromClient: this.#framer.takeRest(),
-        fromUpstream: upstream.rest,
+        // nginx answers 235 in its own words and throws away what stood behind the mail server's (spec §4.7).
+        fromUpstream: this.#compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
         timeoutMs: this.#server.settings.proxy_timeout,
+        halfClose: !this.#compat,
       },
       this.#services,
     );
@@ -491,6 +502,12 @@ export class Connection {
 
   #enterCommandPhase(): void {
     this.#enterPhase("command", "in auth state", this.#commandTimeout());
+  }
+
+  /** After a login that failed; in nginx the whole time begins again (spec §2.9). */
+  #enterCommandPhaseAfresh(): void {
+    if (this.#compat) this.#sessionEnd = this.#services.clock.now() + this.#server.settings.timeout;
+    this.#enterCommandPhase();
   }
 
   /** `timeout` for each command, but no longer than what is left of `session_timeout`. */

@@ -20,6 +20,8 @@ export interface RelayOptions {
   readonly fromUpstream: Uint8Array;
   /** `proxy_timeout` in milliseconds: the relay ends when neither direction moves for so long. */
   readonly timeoutMs: number;
+  /** Whether a client that ends its side still gets what the mail server says to the rest of it. */
+  readonly halfClose: boolean;
 }
 
 export interface RelayResult {
@@ -57,8 +59,8 @@ export async function relay(
   const clientSide = toUpstream.run().then(async (end) => {
     endedBy ??= "client";
     // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
-    if (end === "eof") await upstream.closeWrite();
-    else if (end === "source_lost") upstream.close();
+    if (end === "eof" && options.halfClose) await upstream.closeWrite();
+    else if (end !== "sink_lost") upstream.close();
     // A mail server that takes no more input may have said why: its direction decides what follows.
   });
   const upstreamSide = toClient.run().then(async (end) => {

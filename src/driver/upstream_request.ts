@@ -44,6 +44,7 @@ export function upstreamRequest(
   const target = answer.upstream;
   const auth = credentials(server, question, answer);
   const login = effectiveLogin(question, answer);
+  const compat = settings.compat === "nginx";
   return {
     target,
     connectTimeoutMs: settings.proxy_connect_timeout,
@@ -58,9 +59,10 @@ export function upstreamRequest(
     plan: (connected): UpstreamPlan => ({
       serverName: settings.server_name,
       client: facts.helo === "" ? null : { name: facts.helo, esmtp: facts.esmtp },
+      clientUsedEhlo: facts.esmtp,
       starttls: tls === "starttls",
       xclient: {
-        mode: answer.choices.xclient ?? settings.xclient,
+        mode: answer.choices.xclient ?? (compat && settings.xclient === "on" ? "nginx" : settings.xclient),
         attributes: {
           addr: facts.client.host,
           port: facts.client.port,
@@ -81,6 +83,7 @@ export function upstreamRequest(
       },
       envelope: question.envelope,
       addressConveyed: proxyProtocol !== "off",
+      compat,
     }),
   };
 }

@@ -21,6 +21,8 @@ export interface ClientRules {
   /** Listed mechanisms, as `smtp_auth` names them. */
   readonly methods: ReadonlySet<string>;
   readonly maxErrors: number;
+  /** nginx's way where it differs (`compat: nginx`). */
+  readonly compat: boolean;
   /** A fresh CRAM-MD5 challenge with angle brackets (RFC 2195 §2). */
   readonly newSalt: () => string;
 }
@@ -132,10 +134,9 @@ export function stepClient(state: ClientState, event: ClientEvent, rules: Client
       // RFC 3207 §4.2: all that was learned before TLS is forgotten. What guards the session itself is not
       // learned from the client: the error count and the attempt number go on (spec §2.5, §3.2).
       const { errors, attempts } = state.known;
-      return {
-        state: { phase: "ready", known: { ...NOTHING_KNOWN, secure: true, errors, attempts } },
-        effects: [],
-      };
+      const esmtp = rules.compat && state.known.esmtp;
+      const known = { ...NOTHING_KNOWN, secure: true, errors, attempts, esmtp };
+      return { state: { phase: "ready", known }, effects: [] };
     }
     case "answered":
       if (state.phase !== "asking") break;
@@ -287,8 +288,11 @@ function stepAuth(known: Known, command: Command, rules: ClientRules): ClientSte
   if (mechanism === undefined) return say(known, REPLIES.invalidArgument, command.verb);
   if (command.args.length > 2) return say(known, REPLIES.invalidCommand, command.verb);
   const method = mechanism.toLowerCase();
-  if (!rules.methods.has(method) || method === "none") {
-    return say(known, REPLIES.mechanismNotListed, command.verb);
+  // nginx takes PLAIN and LOGIN in any case, and has no reply of its own for the others (spec §2.4.2).
+  const listed = rules.methods.has(method) && method !== "none" ||
+    rules.compat && (method === "plain" || method === "login");
+  if (!listed) {
+    return say(known, rules.compat ? REPLIES.invalidCommand : REPLIES.mechanismNotListed, command.verb);
   }
   return exchanged(known, beginExchange(method, initial ?? null, rules.newSalt));
 }

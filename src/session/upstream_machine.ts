@@ -36,6 +36,8 @@ export interface UpstreamPlan {
   readonly serverName: string;
   /** The client's HELO/EHLO, or null if it gave none. */
   readonly client: { readonly name: string; readonly esmtp: boolean } | null;
+  /** Whether the client ever said EHLO. */
+  readonly clientUsedEhlo: boolean;
   /** Whether STARTTLS must be done; implicit TLS is done before the dialogue. */
   readonly starttls: boolean;
   readonly xclient: { readonly mode: XclientMode; readonly attributes: XclientAttributes };
@@ -44,6 +46,8 @@ export interface UpstreamPlan {
   readonly envelope: { readonly mail: string; readonly rcpt: string } | null;
   /** Whether the mail server learns the client's address another way (`proxy_protocol`). */
   readonly addressConveyed: boolean;
+  /** nginx's way where it differs (`compat: nginx`): HELO for a client without EHLO, AUTH PLAIN offered or not. */
+  readonly compat: boolean;
 }
 
 export interface UpstreamState {
@@ -112,7 +116,7 @@ export function stepUpstream(state: UpstreamState, event: UpstreamEvent, plan: U
   if (!accepts(state.phase, reply)) return refused(state, reply, plan);
   switch (state.phase) {
     case "greeting":
-      return send({ ...state, phase: "ehlo" }, `EHLO ${plan.serverName}`);
+      return greet(state, plan);
     case "ehlo":
     case "ehlo_secure":
       return next({ ...state, capabilities: parseEhlo(reply) }, plan);
@@ -149,6 +153,13 @@ export function stepUpstream(state: UpstreamState, event: UpstreamEvent, plan: U
     case "rcpt":
       return { state, effect: { do: "ready", reply } };
   }
+}
+
+function greet(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
+  const helo = plan.compat && plan.xclient.mode === "off" && !plan.starttls && !plan.clientUsedEhlo;
+  return helo
+    ? send({ ...state, phase: "helo" }, `HELO ${plan.serverName}`)
+    : send({ ...state, phase: "ehlo" }, `EHLO ${plan.serverName}`);
 }
 
 /** After EHLO: TLS, then who the client is, then the login. */
@@ -213,7 +224,8 @@ function authenticate(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
     );
   }
   const offered = new Set((state.capabilities?.get("AUTH") ?? []).map((name) => name.toUpperCase()));
-  const mechanism = chooseMechanism(auth, offered);
+  const blind = plan.compat && auth.mode === "on" && !auth.bearer;
+  const mechanism = chooseMechanism(auth, offered) ?? (blind ? "PLAIN" : null);
   if (mechanism === null) {
     const found = offered.size === 0 ? "none" : [...offered].join(" ");
     return fail(
@@ -268,7 +280,7 @@ function refused(state: UpstreamState, reply: Reply, plan: UpstreamPlan): Upstre
   if (state.phase === "auth" && reply.code === 334 && plan.auth !== null) {
     return send({ ...state, phase: "auth_error" }, plan.auth.mode === "oauthbearer" ? "AQ==" : "");
   }
-  if (fallback === "helo" && permanent && !plan.starttls) {
+  if (fallback === "helo" && permanent && !plan.starttls && !plan.compat) {
     return send({ ...state, phase: "helo" }, `HELO ${plan.serverName}`);
   }
   return fail(state, "refused", "upstream sent invalid response", reply);

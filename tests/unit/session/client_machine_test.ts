@@ -18,6 +18,7 @@ interface Setting {
   readonly methods?: readonly SmtpAuthMethod[];
   readonly maxErrors?: number;
   readonly secure?: boolean;
+  readonly compat?: boolean;
 }
 
 let salts = 0;
@@ -31,6 +32,7 @@ function rulesOf(setting: Setting): ClientRules {
     starttls,
     methods: new Set(smtp_auth),
     maxErrors: setting.maxErrors ?? 5,
+    compat: setting.compat ?? false,
     newSalt: () => `<${++salts}.1@mx.test>`,
   };
 }
@@ -274,6 +276,18 @@ const CASES: readonly {
     ],
   },
   {
+    name: 'takes PLAIN and LOGIN unlisted, and refuses others with 500, with "compat: nginx"',
+    setting: { methods: ["none"], compat: true },
+    dialogue: [
+      ["AUTH GSSAPI", invalid],
+      ["AUTH CRAM-MD5", invalid],
+      [`AUTH EXTERNAL ${b64("u")}`, invalid],
+      ["AUTH LOGIN", "334 VXNlcm5hbWU6"],
+      ["*", `[note auth_invalid] ${invalid}`],
+      [`AUTH PLAIN ${b64("\0u\0p")}`, "[ask plain|u|p|-|#1]"],
+    ],
+  },
+  {
     name: "rejects broken SASL responses without counting them, and the cancellation",
     setting: { maxErrors: 1 },
     dialogue: [
@@ -378,6 +392,15 @@ Deno.test("stepClient() keeps the EHLO mark when HELO follows (spec §2.4)", () 
   const { state } = play({}, ["EHLO a", "HELO b"]);
   assert.ok("known" in state);
   assert.deepEqual({ helo: state.known.helo, esmtp: state.known.esmtp }, { helo: "b", esmtp: true });
+});
+
+Deno.test("stepClient() keeps the EHLO mark across STARTTLS with compat only", () => {
+  for (const compat of [false, true]) {
+    const { state } = play({ starttls: "on", compat }, ["EHLO a", "STARTTLS", { kind: "tls_started" }]);
+    assert.ok("known" in state);
+    assert.equal(state.known.esmtp, compat);
+    assert.equal(state.known.helo, "");
+  }
 });
 
 Deno.test("stepClient() refuses events that a phase cannot have", () => {

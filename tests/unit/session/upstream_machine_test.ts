@@ -36,6 +36,7 @@ interface PlanFields {
   readonly auth?: Partial<UpstreamCredentials>;
   readonly none?: boolean;
   readonly addressConveyed?: boolean;
+  readonly compat?: boolean;
 }
 
 function planOf(fields: PlanFields): UpstreamPlan {
@@ -56,6 +57,8 @@ function planOf(fields: PlanFields): UpstreamPlan {
     },
     envelope: fields.none ? { mail: "MAIL FROM:<a@b>", rcpt: "RCPT TO:<c@d>" } : null,
     addressConveyed: fields.addressConveyed ?? false,
+    clientUsedEhlo: fields.client?.esmtp ?? fields.client === undefined,
+    compat: fields.compat ?? false,
   };
 }
 
@@ -107,6 +110,26 @@ const CASES: readonly {
       ["250 ok", "RCPT TO:<c@d>"],
       ["550 no such user", "[ready 550]"],
     ],
+  },
+  {
+    name: 'says HELO for a client without EHLO, and does not try twice, with "compat: nginx"',
+    plan: { compat: true, client: { name: "old.test", esmtp: false } },
+    exchange: [["220 hi", "HELO postern.test"], ["250 mx", "[ready]"]],
+  },
+  {
+    name: 'gives up where EHLO is refused, with "compat: nginx"',
+    plan: { compat: true },
+    exchange: [["220 hi", "EHLO postern.test"], ["502 what", "[fail refused with reply]"]],
+  },
+  {
+    name: 'sends AUTH PLAIN unasked with "compat: nginx"',
+    plan: { compat: true, auth: {} },
+    exchange: [["220 hi", "EHLO postern.test"], ["250 mx", `AUTH PLAIN ${btoa("\0u\0p")} (secret)`]],
+  },
+  {
+    name: 'never sends a bearer token unasked, nor a password in clear to another host, with "compat: nginx"',
+    plan: { compat: true, auth: { bearer: true } },
+    exchange: [["220 hi", "EHLO postern.test"], ["250 mx", "[fail auth_not_offered]"]],
   },
   {
     name: "does not take HELO where EHLO fails for the moment",
