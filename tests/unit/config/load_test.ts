@@ -16,6 +16,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
       backlog: 511,
     }],
     server_name: "box.example",
+    compat: "off",
     timeout: 60_000,
     session_timeout: 600_000,
     max_errors: 5,

@@ -165,7 +165,6 @@ const LEFT_OUT: readonly (readonly [mail: string, server: string, directive: str
   ["set_real_ip_from lb.example.com;", "", "set_real_ip_from", /the name "lb.example.com"/],
   ["auth_http_header X-Y $host;", "", "auth_http_header", /unknown variable/],
   ['auth_http_header "X Y" z;', "", "auth_http_header", /expected a header name, found "X Y"/],
-  ["", "smtp_capabilities STARTTLS;", "smtp_capabilities", /STARTTLS/],
   ["smtp_auth external;", "", "smtp_auth", /ssl_verify_client/],
   ["", "listen 127.0.0.1:26 proxy_protocol;", "listen", /set_real_ip_from/],
 ];
