@@ -83,6 +83,8 @@ export interface Dialogue {
   readonly steps: readonly Step[];
   /** What Postern does where it deliberately differs; null where it does the same. */
   readonly expectPostern: readonly Step[] | ConfigurationRefused | null;
+  /** What Postern does with `compat: nginx` where that is neither nginx's way nor its own; else null. */
+  readonly expectCompat: readonly Step[] | null;
 }
 
 /** Postern does not start with the configuration of the dialogue, and says so with this text. */
@@ -102,6 +104,6 @@ export interface Difference {
   readonly id: string;
   readonly what: string;
   readonly why: string;
-  /** Whether nginx's way is a security hole, so that `compat: nginx` does not bring it back. */
-  readonly security: boolean;
+  /** Why `compat: nginx` does not bring nginx's way back; null where it does. */
+  readonly kept: "security" | "superset" | "runtime" | null;
 }

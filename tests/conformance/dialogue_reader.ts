@@ -20,6 +20,7 @@ const KEYS = [
   "difference",
   "steps",
   "expect_postern",
+  "expect_compat",
 ];
 
 /** Reads every dialogue below `tests/conformance/`, files in order of their names. @throws {TypeError} */
@@ -37,12 +38,14 @@ export function readDialogueFiles(): DialogueFile[] {
 export function readDifferences(): Difference[] {
   return list(readYaml("differences.yaml"), "differences.yaml").map((node, index) => {
     const where = `differences.yaml[${index}]`;
-    const fields = map(node, where, ["id", "what", "why", "security"]);
+    const fields = map(node, where, ["id", "what", "why", "kept"]);
     return {
       id: text(fields["id"] ?? fail(where, "id"), where),
       what: text(fields["what"] ?? fail(where, "what"), where),
       why: text(fields["why"] ?? fail(where, "why"), where),
-      security: oneOf(fields["security"] ?? "false", ["true", "false"], where) === "true",
+      kept: fields["kept"] === undefined
+        ? null
+        : oneOf(fields["kept"], ["security", "superset", "runtime"] as const, where),
     };
   });
 }
@@ -80,6 +83,7 @@ function readDialogue(node: Node, { file, sequences, differences }: Surroundings
     fail(where, `a listed difference, not "${difference}"`);
   }
   const expectPostern = fields["expect_postern"];
+  const expectCompat = fields["expect_compat"];
   if ((difference === null) !== (expectPostern === undefined)) {
     fail(where, "difference and expect_postern together");
   }
@@ -96,6 +100,7 @@ function readDialogue(node: Node, { file, sequences, differences }: Surroundings
     difference,
     steps: readSteps(fields["steps"] ?? fail(where, "steps"), sequences, where),
     expectPostern: expectPostern === undefined ? null : readExpectation(expectPostern, sequences, where),
+    expectCompat: expectCompat === undefined ? null : readSteps(expectCompat, sequences, where),
   };
 }
 

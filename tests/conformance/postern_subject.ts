@@ -13,8 +13,8 @@ import {
   type Subject,
 } from "./subject.ts";
 
-/** Headers that Postern adds to nginx's (difference `callout-transport`). */
-const ADDED = ["Connection", "Client-Port", "Server-Addr", "Server-Port", "Auth-SSL-SNI", "Auth-Session"];
+/** Headers that Postern adds to nginx's (difference `callout-headers`). */
+const ADDED = ["Client-Port", "Server-Addr", "Server-Port", "Auth-SSL-SNI", "Auth-Session"];
 
 /** Postern as a subject: in its own ways, or with `compat: nginx`. */
 export function posternSubject(ways: "postern" | "compat"): Subject {
@@ -22,16 +22,18 @@ export function posternSubject(ways: "postern" | "compat"): Subject {
     name: ways === "postern" ? "Postern" : "Postern, compat nginx",
     ways,
     version: null,
-    asNginxSends: ways === "postern" ? withoutAdditions : (request) => request,
+    asNginxSends: ways === "postern" ? withoutAdditions : withoutVersion,
     start: (plan) => start(plan, ways === "compat" ? { compat: "nginx" } : {}),
   };
 }
 
-function withoutAdditions([requestLine = "", ...headers]: readonly string[]): readonly string[] {
-  return [
-    requestLine.replace(/HTTP\/1\.1$/, "HTTP/1.0"),
-    ...headers.filter((line) => !ADDED.some((name) => line.startsWith(`${name}:`))),
-  ];
+function withoutAdditions(request: readonly string[]): readonly string[] {
+  return withoutVersion(request.filter((line) => !ADDED.some((name) => line.startsWith(`${name}:`))));
+}
+
+/** Undoes the difference `callout-transport`. */
+function withoutVersion([requestLine = "", ...headers]: readonly string[]): readonly string[] {
+  return [requestLine.replace(/HTTP\/1\.1$/, "HTTP/1.0"), ...headers];
 }
 
 async function start(plan: ProcessPlan, main: Directives): Promise<RunningSubject> {

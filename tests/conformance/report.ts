@@ -24,6 +24,7 @@ async function report(args: readonly string[]): Promise<number> {
   const subjects: Subject[] = [
     ...(version === null ? [] : [nginxSubject(version)]),
     posternSubject("postern"),
+    posternSubject("compat"),
   ].filter(({ name }) => args.length === 0 || args.some((arg) => name.toLowerCase() === arg.toLowerCase()));
   if (version === null) console.log(`nginx is not installed: apt-get install ${NGINX_PACKAGES}`);
   const outcomes = new Map<Subject, Outcome[]>();

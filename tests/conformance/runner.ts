@@ -258,16 +258,17 @@ class Scene {
   }
 }
 
-const SECURITY = new Map(readDifferences().map(({ id, security }) => [id, security]));
+const KEPT = new Set(readDifferences().flatMap(({ id, kept }) => kept === null ? [] : [id]));
 
 /** Steps that hold for `subject`, or that it refuses the configuration. */
 function expectation(
-  { difference, expectPostern, steps }: Dialogue,
+  { difference, expectPostern, expectCompat, steps }: Dialogue,
   { ways }: Subject,
 ): { expected: readonly Step[] | ConfigurationRefused; byDifference: boolean } {
-  const differs = expectPostern !== null && difference !== null &&
-    (ways === "postern" || (ways === "compat" && SECURITY.get(difference) === true));
-  return differs ? { expected: expectPostern, byDifference: true } : { expected: steps, byDifference: false };
+  if (ways === "compat" && expectCompat !== null) return { expected: expectCompat, byDifference: true };
+  const differs = ways === "postern" || (ways === "compat" && difference !== null && KEPT.has(difference));
+  if (!differs || expectPostern === null) return { expected: steps, byDifference: false };
+  return { expected: expectPostern, byDifference: true };
 }
 
 /** Whether a subject is to refuse the configuration of a dialogue. */
