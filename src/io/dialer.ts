@@ -42,26 +42,31 @@ function startTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transp
   const upgraded = isPlainCase && plain instanceof SocketTransport
     ? plain.handOver((socket) => Deno.startTls(socket, { hostname: options.serverName }))
     : null;
-  return upgraded === null ? startNodeTls(plain, options) : finishDenoTls(plain, upgraded);
+  return upgraded === null
+    ? startNodeTls(plain, options)
+    : finishDenoTls(plain, upgraded, options.serverName);
 }
 
 /** What `Deno.startTls` verified; protocol and cipher are not told by the runtime. */
-const VERIFIED: TlsFacts = {
+const VERIFIED: Omit<TlsFacts, "serverName"> = {
   protocol: "",
   cipher: "",
-  serverName: null,
   alpn: null,
   resumed: false,
   peer: null,
   verdict: { kind: "success" },
 };
 
-async function finishDenoTls(plain: Transport, upgraded: Promise<Deno.TlsConn>): Promise<Transport> {
+async function finishDenoTls(
+  plain: Transport,
+  upgraded: Promise<Deno.TlsConn>,
+  name: string,
+): Promise<Transport> {
   try {
     const socket = await upgraded;
     // Without this the handshake would run, and fail, in the first read or write.
     await socket.handshake();
-    return new SocketTransport(socket, VERIFIED);
+    return new SocketTransport(socket, { ...VERIFIED, serverName: indicatedName(name) });
   } catch (error) {
     plain.close();
     throw handshakeError(error);
@@ -94,8 +99,7 @@ async function startNodeTls(plain: Transport, options: UpstreamTlsOptions): Prom
 
 function connectionOptions(options: UpstreamTlsOptions): ConnectionOptions {
   return {
-    // RFC 6066 §3: no address in the server name indication.
-    ...(isIP(options.serverName) === 0 && { servername: options.serverName }),
+    ...(indicatedName(options.serverName) !== null && { servername: options.serverName }),
     ...(options.trustedCertificates !== null && { ca: options.trustedCertificates }),
     ...(options.certificate !== null && { cert: options.certificate }),
     ...(options.certificateKey !== null && { key: options.certificateKey }),
@@ -103,6 +107,11 @@ function connectionOptions(options: UpstreamTlsOptions): ConnectionOptions {
     // The verdict is asked for after the handshake, so that it can be told from failures of TLS itself.
     rejectUnauthorized: false,
   };
+}
+
+/** The server name indication; an address has none (RFC 6066 §3). */
+function indicatedName(serverName: string): string | null {
+  return isIP(serverName) === 0 ? serverName : null;
 }
 
 /** Why the server's certificate is not good enough, or null. */
@@ -121,7 +130,7 @@ function readFacts({ socket }: TlsLayers, options: UpstreamTlsOptions): TlsFacts
   return {
     protocol: socket.getProtocol() ?? "",
     cipher: socket.getCipher().name,
-    serverName: isIP(options.serverName) === 0 ? options.serverName : null,
+    serverName: indicatedName(options.serverName),
     alpn: null,
     resumed: socket.isSessionReused(),
     peer: leaf === undefined ? null : describeCertificate(leaf),
