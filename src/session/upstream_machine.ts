@@ -223,7 +223,7 @@ function authenticate(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
       null,
     );
   }
-  const offered = new Set((state.capabilities?.get("AUTH") ?? []).map((name) => name.toUpperCase()));
+  const offered = offeredMechanisms(state);
   const blind = plan.compat && auth.mode === "on" && !auth.bearer;
   const mechanism = chooseMechanism(auth, offered) ?? (blind ? "PLAIN" : null);
   if (mechanism === null) {
@@ -245,6 +245,10 @@ function authenticate(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
     case "OAUTHBEARER":
       return sendAuth(state, "OAUTHBEARER", formatOauthbearer(auth.user, auth.secret, auth.host, auth.port));
   }
+}
+
+function offeredMechanisms(state: UpstreamState): ReadonlySet<string> {
+  return new Set((state.capabilities?.get("AUTH") ?? []).map((name) => name.toUpperCase()));
 }
 
 type UpstreamMechanism = "PLAIN" | "LOGIN" | "XOAUTH2" | "OAUTHBEARER";
@@ -278,7 +282,8 @@ function refused(state: UpstreamState, reply: Reply, plan: UpstreamPlan): Upstre
   // A bearer token was refused with an error in a challenge; a dummy response brings the final reply
   // (RFC 7628 §3.2.3; XOAUTH2 wants an empty line).
   if (state.phase === "auth" && reply.code === 334 && plan.auth !== null) {
-    return send({ ...state, phase: "auth_error" }, plan.auth.mode === "oauthbearer" ? "AQ==" : "");
+    const mechanism = chooseMechanism(plan.auth, offeredMechanisms(state));
+    return send({ ...state, phase: "auth_error" }, mechanism === "OAUTHBEARER" ? "AQ==" : "");
   }
   if (fallback === "helo" && permanent && !plan.starttls && !plan.compat) {
     return send({ ...state, phase: "helo" }, `HELO ${plan.serverName}`);

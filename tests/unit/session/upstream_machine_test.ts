@@ -260,6 +260,19 @@ const CASES: readonly {
     ],
   },
   {
+    name: "answers the error behind a refused token with what its mechanism wants (RFC 7628 §3.2.3)",
+    plan: { auth: { bearer: true, secret: "tok" } },
+    exchange: [
+      ["220 mx", "EHLO postern.test"],
+      [
+        "250-mx / 250 AUTH OAUTHBEARER",
+        `AUTH OAUTHBEARER ${btoa("n,a=u,\x01host=mx.test\x01port=25\x01auth=Bearer tok\x01\x01")} (secret)`,
+      ],
+      ["334 eyJ9", "AQ=="],
+      ["535 5.7.8 no", "[fail refused with reply]"],
+    ],
+  },
+  {
     name: "does not send a bearer token as a password",
     plan: { auth: { bearer: true, secret: "tok" } },
     exchange: [["220 hi", "EHLO postern.test"], ["250-mx / 250 AUTH PLAIN LOGIN", "[fail auth_not_offered]"]],
