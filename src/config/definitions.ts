@@ -4,13 +4,18 @@
  *
  * @module
  */
-import { coreDirectives, type FoldedSettings, mainDirectives } from "./definitions_core.ts";
+import {
+  coreDirectives,
+  type FoldedSettings,
+  mainDirectives,
+  type MainDirectiveValues,
+} from "./definitions_core.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
 import type { Directive, DirectiveTable } from "./directive.ts";
 import type { ListenEntry } from "./listen.ts";
-import type { MainSettings, ServerSettings } from "./settings.ts";
+import type { ServerSettings } from "./settings.ts";
 
 /** The settings of a server as the directives give them, before what belongs together is joined. */
 export type ServerDirectiveValues =
@@ -21,7 +26,7 @@ export type ServerDirectiveValues =
   & StatedOnly;
 
 /** Directives that hold once, directly under `mail:`. */
-export const processDirectives: DirectiveTable<MainSettings> = mainDirectives;
+export const processDirectives: DirectiveTable<MainDirectiveValues> = mainDirectives;
 
 const allServerDirectives = {
   ...coreDirectives,

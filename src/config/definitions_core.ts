@@ -2,19 +2,22 @@
 import { addressRange, localAddress, resolverTarget } from "./addresses.ts";
 import type { DirectiveTable } from "./directive.ts";
 import { listenEntries, type ListenEntry } from "./listen.ts";
-import { logTarget } from "./log_target.ts";
+import { errorLogTarget, logTarget } from "./log_target.ts";
 import type { MainSettings, ServerSettings } from "./settings.ts";
 import { flag, hostName, integer, oneOf, time } from "./simple_types.ts";
 import { listOf, orOff } from "./value_type.ts";
+
+/** What only `mail:` says; `error_log` is a directive of servers that `mail:` may have as well. */
+export type MainDirectiveValues = Omit<MainSettings, "error_log">;
 
 export const mainDirectives = {
   log: {
     context: "main",
     type: logTarget,
     default: "stderr info",
-    doc: "Where the log goes and from which level on: a file, `stderr`, `stdout` or `off`, then the level.",
+    doc:
+      "Where the structured log goes and from which level on: a file, `stderr`, `stdout` or `off`, then the level.",
     source: "Postern",
-    note: "nginx has `error_log`, with the level `error` when none is given.",
   },
   metrics_listen: {
     context: "main",
@@ -23,7 +26,7 @@ export const mainDirectives = {
     doc: "Address on which metrics are served over HTTP.",
     source: "Postern",
   },
-} as const satisfies DirectiveTable<MainSettings>;
+} as const satisfies DirectiveTable<MainDirectiveValues>;
 
 /** Directives that leave no setting of their own: they are part of other settings once the file is read. */
 export interface FoldedSettings {
@@ -36,6 +39,7 @@ type CoreSettings =
     ServerSettings,
     | "server_name"
     | "compat"
+    | "error_log"
     | "timeout"
     | "session_timeout"
     | "max_errors"
@@ -89,6 +93,17 @@ export const coreDirectives = {
     default: "off",
     doc: "Brings nginx's behaviour back where Postern's differs, as far as the table of differences says.",
     source: "Postern",
+  },
+  error_log: {
+    context: "both",
+    type: listOf(errorLogTarget, { expected: errorLogTarget.expected, words: false }),
+    default: [],
+    doc:
+      "Logs in nginx's line format, with nginx's levels and messages, besides `log`: each a file, `stderr` " +
+      "or `stdout`, then the level, which is `error` when none is given.",
+    source: "nginx",
+    note:
+      "Several ones are a list. `syslog:` and `memory:` are refused, and without the directive there is none.",
   },
   timeout: {
     context: "both",

@@ -103,7 +103,9 @@ function buildMain(mail: Level): MainSettings | null {
     settings[name] = given === undefined ? defaultOf<unknown>(name, directive) : given.value;
     if (settings[name] === undefined) return null;
   }
-  // The table has a row for each property and of its type.
+  // A wrong error_log is a problem already; the servers have it too.
+  settings["error_log"] = mail.given.get("error_log")?.value ?? [];
+  // The table has a row for each other property and of its type.
   return settings as unknown as MainSettings;
 }
 

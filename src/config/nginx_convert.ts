@@ -7,7 +7,7 @@
  */
 import { directives } from "./definitions.ts";
 import { directoryOf, type NginxFiles, NginxSource } from "./nginx_include.ts";
-import { failAt, type LeftOut, LevelBuilder } from "./nginx_level.ts";
+import { failAt, type LeftOut, LevelBuilder, type NginxPlaces } from "./nginx_level.ts";
 import { NginxConfigError } from "./nginx_lexer.ts";
 import { convertListen, isAnyIpv4, type NginxListen, protocolByPort, readListen } from "./nginx_listen.ts";
 import { type MainContext, readMainContext } from "./nginx_main.ts";
@@ -50,13 +50,13 @@ export function convertNginx({ file, files, prefix }: NginxInput): NginxConversi
   const main = source.main(file);
   const mail = findMail(main, file);
   const block = source.expand(mail.block);
-  const converter = new Converter(source, directory);
-  const [keys, servers] = converter.mail(block);
+  const converter = new Converter(source, { directory, prefix });
+  const [keys, servers] = converter.mail(block, main);
   const { leftOut } = converter;
   return {
     yaml: writeYaml(file, mail.directive, keys, servers, leftOut),
     left_out: leftOut,
-    main: readMainContext(main.directives, block.directives, prefix),
+    main: readMainContext(main.directives, prefix),
   };
 }
 
@@ -76,17 +76,18 @@ function blockOf(directive: NginxDirective): NginxBlock {
 class Converter {
   readonly leftOut: LeftOut[] = [];
   readonly #source: NginxSource;
-  readonly #directory: string;
+  readonly #places: NginxPlaces;
 
-  constructor(source: NginxSource, directory: string) {
+  constructor(source: NginxSource, places: NginxPlaces) {
     this.#source = source;
-    this.#directory = directory;
+    this.#places = places;
   }
 
-  mail(block: NginxBlock): [keys: YamlMap, servers: readonly YamlMap[]] {
-    const level = new LevelBuilder(this.#directory, this.leftOut);
-    const forServers = new LevelBuilder(this.#directory, this.leftOut);
+  mail(block: NginxBlock, main: NginxBlock): [keys: YamlMap, servers: readonly YamlMap[]] {
+    const level = new LevelBuilder(this.#places, this.leftOut);
+    const forServers = new LevelBuilder(this.#places, this.leftOut);
     level.set("compat", "nginx", ["Where Postern has a better default than nginx, nginx's holds."]);
+    this.#inheritLogs(main, block, level);
     const all: NginxDirective[] = [];
     for (const directive of block.directives) {
       if (directive.name === "server") all.push(directive);
@@ -104,6 +105,17 @@ class Converter {
     const files = [...new Set(this.leftOut.map(({ file }) => file))];
     this.leftOut.sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line);
     return [{ comments: [], entries: level.entries, closing: block.comments, afterBlank: false }, maps];
+  }
+
+  /** `error_log` of the main context holds for `mail {}` unless that has its own. */
+  #inheritLogs(main: NginxBlock, block: NginxBlock, level: LevelBuilder): void {
+    const isLog = ({ name }: NginxDirective) => name === "error_log";
+    const hidden = block.directives.some(isLog);
+    // Those that are hidden are checked all the same, as nginx does.
+    const taker = hidden ? new LevelBuilder(this.#places, []) : level;
+    for (const each of main.directives.filter(isLog)) {
+      taker.take({ ...each, comments: [" From the main context."], trailing: null, afterBlank: false });
+    }
   }
 
   /** A server if it speaks SMTP, nothing otherwise. */
@@ -135,7 +147,7 @@ class Converter {
     anyIpv4Ports: ReadonlySet<number>,
   ): YamlMap[] {
     const { directive, block } = server;
-    const level = new LevelBuilder(this.#directory, this.leftOut);
+    const level = new LevelBuilder(this.#places, this.leftOut);
     for (const each of block.directives) {
       if (each.name === "listen") {
         const { listen } = server.listens.find((known) => known.directive === each)!;

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  errorLog,
   fileName,
   flag,
   header,
@@ -54,7 +55,7 @@ export const NGINX_MAIL_DIRECTIVES: ReadonlyMap<string, NginxMailDirective> = ne
   resolver: { ...one(phrase), args: [1, Infinity] },
   resolver_timeout: one(time),
   max_errors: one(maxErrors),
-  error_log: several(strings, 1, 2),
+  error_log: several(errorLog, 1, 2),
 
   auth_http: { ...one(strings), again: "replaces" },
   auth_http_header: several(header, 2, 2),

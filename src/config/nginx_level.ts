@@ -17,6 +17,14 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** What relative names of files begin with, both absolute. */
+export interface NginxPlaces {
+  /** Directory of the main file. */
+  readonly directory: string;
+  /** nginx's prefix (`nginx -p`), for logs. */
+  readonly prefix: string;
+}
+
 /** Ends the conversion with a fault of a directive, at the line that nginx names. */
 export function failAt(directive: NginxDirective, problem: string): never {
   throw new NginxConfigError(problem, directive.file, directive.endLine);
@@ -25,13 +33,13 @@ export function failAt(directive: NginxDirective, problem: string): never {
 /** Collects the keys of a level. */
 export class LevelBuilder {
   readonly entries: YamlEntry[] = [];
-  readonly #directory: string;
+  readonly #places: NginxPlaces;
   readonly #leftOut: LeftOut[];
   readonly #seen = new Set<string>();
 
-  /** What is left out goes to the end of `leftOut`; file names are relative to `directory`. */
-  constructor(directory: string, leftOut: LeftOut[]) {
-    this.#directory = directory;
+  /** What is left out goes to the end of `leftOut`. */
+  constructor(places: NginxPlaces, leftOut: LeftOut[]) {
+    this.#places = places;
     this.#leftOut = leftOut;
   }
 
@@ -60,7 +68,7 @@ export class LevelBuilder {
     }
     this.#check(directive, known);
     const fail = (problem: string) => failAt(directive, problem);
-    const { values, besides, refused } = known.meaning(args, { name, directory: this.#directory, fail });
+    const { values, besides, refused } = known.meaning(args, { ...this.#places, name, fail });
     const unwanted = reason ?? refused;
     if (unwanted !== null) return this.leaveOut(directive, unwanted);
     const taken = values.filter((value) => {

@@ -12,6 +12,8 @@ export interface ValuePlace {
   readonly name: string;
   /** What file names are relative to. */
   readonly directory: string;
+  /** nginx's prefix, with which the names of logs begin instead. */
+  readonly prefix: string;
   /** Ends the conversion, as nginx would not start. */
   readonly fail: (problem: string) => never;
 }
@@ -86,6 +88,17 @@ export function oneOf(...allowed: string[]): Meaning {
 /** The name of a file, made absolute: in YAML it would be relative to the YAML file. */
 export const fileName: Meaning = ([value = ""], { directory }) =>
   meant(/^(?:data|engine|store):/.test(value) ? value : fullName(value, directory));
+
+const LOG_LEVELS = ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
+
+/** `error_log TARGET [level]`; `debug_mail` and its like narrow nginx's debug log. */
+export const errorLog: Meaning = ([target = "", level], { prefix, fail }) => {
+  const narrowed = level?.startsWith("debug_") ? "debug" : level;
+  if (narrowed !== undefined && !LOG_LEVELS.includes(narrowed)) return fail(`invalid log level "${level}"`);
+  const isFile = target !== "stderr" && !/^(?:syslog|memory):/.test(target);
+  const name = isFile ? fullName(target, prefix) : target;
+  return meant(narrowed === undefined ? name : `${name} ${narrowed}`);
+};
 
 /** nginx sends XCLIENT without a look at what the mail server announces, and ADDR, LOGIN and NAME alone. */
 export const xclient: Meaning = (args, place) => {

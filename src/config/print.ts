@@ -24,6 +24,7 @@ function printMain(main: MainSettings): Record<string, Printable | number> {
   for (const [name, directive] of Object.entries(processDirectives) as [keyof MainSettings, AnyDirective][]) {
     printed[name] = withPlainNumbers(directive.type.print(main[name]));
   }
+  if (main.error_log.length > 0) printed["error_log"] = serverDirectives.error_log.type.print(main.error_log);
   return printed;
 }
 

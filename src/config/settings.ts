@@ -20,6 +20,8 @@ export interface Config {
 export interface MainSettings {
   /** Where the structured log goes. */
   readonly log: LogTarget;
+  /** `error_log` as it stands under `mail:`: what happens outside of sessions goes there too. */
+  readonly error_log: readonly LogTarget[];
   /** Where metrics are served over HTTP, or null. */
   readonly metrics_listen: SocketAddress | null;
 }
@@ -107,6 +109,8 @@ export interface ServerSettings {
   readonly server_name: string;
   /** `nginx` brings nginx's way back where Postern differs and that opens no hole. */
   readonly compat: "off" | "nginx";
+  /** Logs in nginx's line format, besides `log`. */
+  readonly error_log: readonly LogTarget[];
 
   // core
   readonly timeout: number;

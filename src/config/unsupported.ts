@@ -6,7 +6,6 @@ const PROCESS = "it belongs to nginx's processes";
 export const unsupportedDirectives: Readonly<Record<string, string>> = {
   // mail modules
   proxy: "it has no effect in nginx either, leave it out",
-  error_log: 'use "log" under "mail"',
   imap_auth: NOT_SMTP,
   imap_capabilities: NOT_SMTP,
   imap_client_buffer: NOT_SMTP,

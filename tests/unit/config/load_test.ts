@@ -6,7 +6,11 @@ const BASIC = "mail:\n  auth_http: 127.0.0.1:9000\n  servers:\n    - listen: 25\
 
 Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () => {
   const { main, servers: [server] } = loadGood(BASIC);
-  assert.deepEqual(main, { log: { to: { kind: "stderr" }, level: "info" }, metrics_listen: null });
+  assert.deepEqual(main, {
+    log: { to: { kind: "stderr" }, level: "info" },
+    metrics_listen: null,
+    error_log: [],
+  });
   assert.deepEqual(server, {
     listen: [{
       address: { kind: "tcp", host: "0.0.0.0", port: 25 },
@@ -17,6 +21,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     }],
     server_name: "box.example",
     compat: "off",
+    error_log: [],
     timeout: 60_000,
     session_timeout: 600_000,
     max_errors: 5,
@@ -184,4 +189,25 @@ Deno.test("loadConfig() asks for server_name where the system's name is no name 
     files,
   );
   assert.ok(!Array.isArray(named));
+});
+
+Deno.test("loadConfig(): the error_log of a server replaces that of mail, which holds for the process too", () => {
+  const { main, servers } = loadGood(`mail:
+  auth_http: 127.0.0.1:9000
+  error_log: [mail.log, stderr crit]
+  servers:
+    - { listen: 25 }
+    - { listen: 26, error_log: /var/log/submission.log info }
+    - { listen: 27, error_log: [] }
+`);
+  const inherited = [
+    { to: { kind: "file", path: "mail.log" }, level: "error" },
+    { to: { kind: "stderr" }, level: "crit" },
+  ];
+  assert.deepEqual([main, ...servers].map((level) => level.error_log), [
+    inherited,
+    inherited,
+    [{ to: { kind: "file", path: "/var/log/submission.log" }, level: "info" }],
+    [],
+  ]);
 });

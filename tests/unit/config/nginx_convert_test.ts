@@ -1,15 +1,15 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { selfSigned } from "../../../scripts/self_signed.ts";
-import { directives } from "../../../src/config/definitions.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { convertNginx, type NginxConversion } from "../../../src/config/nginx_convert.ts";
+import { errorLogTarget } from "../../../src/config/log_target.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import { convertGolden, GOLDEN_NAMES, goldenYaml } from "./nginx_golden.ts";
 
 function convert(text: string): NginxConversion {
   const files = { readText: () => text, glob: () => [] };
-  return convertNginx({ file: "/etc/nginx/nginx.conf", files, prefix: "/etc/nginx/" });
+  return convertNginx({ file: "/etc/nginx/nginx.conf", files, prefix: "/prefix/" });
 }
 
 /** Converts what stands in `mail {}`, a server on port 25 with `server` in it included. */
@@ -28,9 +28,7 @@ const { certificate, key } = await selfSigned(["mail.example.com"]);
 
 /** Loads YAML; every file that it names holds a certificate, or its key where the name says so. */
 function load(yaml: string): Config {
-  // Until the loader knows `compat`, the rest must be good without it.
-  const known = directives.has("compat") ? yaml : yaml.replace("\n  compat: nginx\n", "\n");
-  const loaded = loadConfig(known, "/etc/postern/postern.yaml", {
+  const loaded = loadConfig(yaml, "/etc/postern/postern.yaml", {
     readText: (path) => /key/.test(path) ? key : certificate,
     hostname: () => "host.example.com",
   });
@@ -156,7 +154,12 @@ const LEFT_OUT: readonly (readonly [mail: string, server: string, directive: str
   ["", "pop3_something on;", "pop3_something", /SMTP only/],
   ["proxy_ssl on;", "", "proxy_ssl", /nginx's mail module does not have it/],
   ["", "proxy on;", "proxy", /no effect in nginx either/],
-  ["error_log syslog:server=10.0.0.1 info;", "", "error_log", /"log"/],
+  [
+    "error_log syslog:server=10.0.0.1 info;",
+    "",
+    "error_log",
+    /a file or a stream, found "syslog:server=10.0.0.1"/,
+  ],
   ["", "ssl_dhparam dh.pem;", "ssl_dhparam", /elliptic curves/],
   ["ssl_protocols SSLv3;", "", "ssl_protocols", /SSLv3 cannot be honoured/],
   ["ssl_session_cache builtin:1000 shared:SSL:10m;", "", "ssl_session_cache", /builtin:1000 shared:SSL:10m/],
@@ -220,6 +223,9 @@ const FAULTS: readonly (readonly [text: string, message: string])[] = [
   ["mail { timeout\n1s 2s\n; }", 'invalid number of arguments in "timeout" directive in F:3'],
   ["mail { timeout 1s {} }", 'directive "timeout" is not terminated by ";" in F:1'],
   ["mail { timeout sixty; }", '"timeout" directive invalid value in F:1'],
+  ["mail { error_log; }", 'invalid number of arguments in "error_log" directive in F:1'],
+  ["mail { error_log /a loud; }", 'invalid log level "loud" in F:1'],
+  ["error_log /a loud; mail { error_log /b; }", 'invalid log level "loud" in F:1'],
   ["mail { proxy_buffer 4g; }", '"proxy_buffer" directive invalid value in F:1'],
   ["mail { max_errors -1; }", '"max_errors" directive invalid number in F:1'],
   [
@@ -259,6 +265,35 @@ Deno.test("convertNginx(): comments between the values of a list stay between th
   equal(yaml.includes(lines.map((line) => `  ${line}\n`).join("")), true, yaml);
   load(yaml);
 });
+
+const LOGS: readonly (readonly [
+  main: string,
+  mail: string,
+  server: string,
+  expected: readonly (readonly string[])[],
+])[] = [
+  ["", "", "", [[], []]],
+  ["error_log /a;", "", "", [["/a error"], ["/a error"]]],
+  ["error_log /a; error_log b/c warn;", "", "", [["/a error", "/prefix/b/c warn"], [
+    "/a error",
+    "/prefix/b/c warn",
+  ]]],
+  ["error_log /a;", "error_log /b debug_mail;", "", [["/b debug"], ["/b debug"]]],
+  ["", "error_log stderr info;", "error_log /dev/stderr; error_log c;", [["stderr info"], [
+    "stderr error",
+    "/prefix/c error",
+  ]]],
+  ["", "error_log off;", "", [["/prefix/off error"], ["/prefix/off error"]]],
+];
+
+for (const [main, mail, server, expected] of LOGS) {
+  Deno.test(`convertNginx(): "${main}" "${mail}" "${server}" log where nginx would`, () => {
+    const text = `${main} mail { auth_http 127.0.0.1:1/; ${mail} server { listen 25; ${server} } }`;
+    const config = load(convert(text).yaml);
+    const found = [config.main.error_log, config.servers[0]!.error_log];
+    deepEqual(found.map((logs) => logs.map(errorLogTarget.print)), expected);
+  });
+}
 
 Deno.test("convertNginx(): a comment cannot break out of its line", () => {
   const { yaml } = convertMail("# a\u2028b\rc: d\n timeout 7s;");

@@ -9,6 +9,7 @@ const EVERYTHING = `mail:
   log: /var/log/postern.log debug
   metrics_listen: "[::1]:9901"
   server_name: mail.example.com
+  error_log: [/var/log/mail.log, stderr crit]
   timeout: 90s
   session_timeout: 1h30m
   max_errors: 7
