@@ -42,10 +42,13 @@ export async function handshake(
 function listen(socket: TLSSocket, duplex: ByteStreamDuplex, received: ReceivedOctets): void {
   socket.on("data", (chunk: Uint8Array) => received.push(chunk));
   socket.on("end", () => received.end());
-  socket.on("error", (error: Error) => {
+  const fail = (error: Error) => {
     received.fail(error instanceof ConnectionError ? error : tlsError(error));
     duplex.destroy(error);
-  });
+  };
+  socket.on("error", fail);
+  // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
+  socket.on("_tlsError", fail);
   socket.on("close", () => received.fail(new ConnectionError("reset", "Cannot read: connection lost")));
   duplex.on("error", (error: Error) => {
     if (error instanceof ConnectionError) received.fail(error);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { createDialer } from "../../../src/io/dialer.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { ConnectionError, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { testCertificates } from "../../support/certificates.ts";
 import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
-import { acceptorOptions, denoPair, pemOf, tlsPair, tlsPairWithDeno } from "./tls_pair.ts";
+import { acceptorOptions, denoPair, pemOf, tlsPair, tlsPairWithDeno, upstreamOptions } from "./tls_pair.ts";
 
 const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
 
@@ -141,6 +142,21 @@ Deno.test("close() ends a pending read and everything after it with code closed"
   await server.closeWrite();
   assert.equal(await client.read(new Uint8Array(1)).catch(() => null), null);
   client.close();
+});
+
+Deno.test("a record that was changed on its way ends the connection with code tls", async () => {
+  const plain = await connectedPair();
+  // Octets that the client did not encrypt come after its handshake.
+  const [client, server] = await Promise.all([
+    createDialer().startTls(plain.client, await upstreamOptions()),
+    createTlsAcceptor(await acceptorOptions()).accept(plain.server),
+  ]);
+  const pending = assert.rejects(server.read(new Uint8Array(1)), codeOf("tls"));
+  await plain.client.write(Uint8Array.of(23, 3, 3, 0, 32, ...Array(32).fill(1)));
+  await pending;
+  await assert.rejects(server.write(octets("x")), codeOf("reset"));
+  client.close();
+  server.close();
 });
 
 Deno.test("closing the plain connection aborts the handshake", async () => {
