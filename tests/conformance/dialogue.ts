@@ -49,6 +49,8 @@ export type Step =
     readonly answer: CalloutAnswer;
   }
   | { readonly kind: "accept" }
+  /** Time passes, because the passing of time is what the dialogue is about. */
+  | { readonly kind: "pause"; readonly ms: number }
   /** Two variables must not be equal. */
   | { readonly kind: "differ"; readonly variables: readonly string[] }
   | { readonly kind: "none"; readonly service: "callout" | "upstream" }

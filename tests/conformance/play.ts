@@ -111,6 +111,8 @@ class Player {
         return;
       case "none":
         return refuseConnection(step.service === "callout" ? callout : upstream, step.service);
+      case "pause":
+        return await new Promise((resolve) => setTimeout(resolve, step.ms));
       case "differ":
         return this.#differ(step.variables);
       case "took":

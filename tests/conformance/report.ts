@@ -102,7 +102,7 @@ function printRest(subject: Subject, outcomes: readonly Outcome[]): void {
   for (const { id, what } of readDifferences()) if (used.has(id)) console.log(`  ${id}: ${what}`);
   const failed = outcomes.filter((outcome) => outcome.kind === "failed");
   if (failed.length > 0) console.log(`\nfailed on ${subject.name}:`);
-  for (const { message } of failed) console.log(`\n${message}`);
+  for (const message of new Set(failed.map(({ message }) => message))) console.log(`\n${message}`);
 }
 
 function bySection(a: string, b: string): number {

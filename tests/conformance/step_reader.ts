@@ -58,6 +58,7 @@ const STEPS: Readonly<Record<string, (value: Node, where: string) => Step>> = {
   half_close: (value, where) => ({ kind: "half_close", party: party(value, where) }),
   reset: (value, where) => ({ kind: "reset", party: party(value, where) }),
   end: (value, where) => ({ kind: "end", party: party(value, where) }),
+  pause: (value, where) => ({ kind: "pause", ms: Number(text(value, where)) }),
   differ: (value, where) => ({ kind: "differ", variables: texts(value, where) }),
   took: (value, where) => {
     const fields = map(value, where, ["at_least", "at_most"]);
