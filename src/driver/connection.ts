@@ -38,8 +38,6 @@ import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_re
 
 /** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
 const SASL_LINE_OCTETS = 12_288 + 2;
-/** Read buffer while commands are exchanged, in octets. */
-const COMMAND_READ_OCTETS = 1_024;
 /** Replies to pipelined commands are sent together, up to so many octets. */
 const OUTPUT_OCTETS = 4_096;
 /** How long the last word of an interruption may take to be written, milliseconds. */
@@ -49,6 +47,9 @@ const NO_OCTETS = new Uint8Array(0);
 
 /** A session is over; the outcome is set. Unwinds the task and goes no further. */
 class SessionOver extends Error {}
+
+/** Thrown for every session: made once, because collecting a stack for each costs more than the rest of the end. */
+const SESSION_OVER = new SessionOver("the session is over");
 
 /** Serves one accepted connection. */
 export class Connection {
@@ -110,11 +111,11 @@ export class Connection {
       this.#caught(error);
     } finally {
       this.#deadline.disarm();
-      this.#abort.abort();
       if (this.#lastWord !== null) await this.#lastWord;
       this.#transport.close();
       this.#upstream?.transport.close();
       this.#pendingRead?.catch(() => {});
+      this.#giveSmallBuffer();
     }
     const outcome = this.#ended ?? "client_closed";
     const seconds = (clock.now() - this.#startedAt) / 1000;
@@ -178,7 +179,7 @@ export class Connection {
       this.#over("proxy_header");
     }
     const reader = new ProxyHeaderReader();
-    const buffer = new Uint8Array(COMMAND_READ_OCTETS);
+    const buffer = this.#smallBuffer();
     let header = reader.next();
     while (header === null) {
       const count = await this.#transport.read(buffer);
@@ -216,7 +217,7 @@ export class Connection {
       this.#note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
       this.#over(failure);
     }
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
     this.#services.metrics.tlsHandshake("client", true);
     await this.#judgeCertificate();
   }
@@ -239,21 +240,20 @@ export class Connection {
   async #resolve(): Promise<void> {
     this.#enterPhase("resolving", "in resolving client address", null);
     this.#clientHost = await this.#server.resolver!.clientHost(this.#context.client.host, this.#abort.signal);
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
   }
 
   /** Waits before the greeting; a client that talks meanwhile is no mail client (spec §2.7). */
   async #delayGreeting(): Promise<void> {
     this.#enterPhase("greeting_delay", "in delay pipelining state", null);
-    this.#readBuffer = new Uint8Array(COMMAND_READ_OCTETS);
-    const read = this.#transport.read(this.#readBuffer);
+    const read = this.#transport.read(this.#smallBuffer());
     this.#pendingRead = read;
     const { promise: delayed, resolve } = Promise.withResolvers<"delayed">();
     const delay = this.#services.clock.deadline(() => resolve("delayed"));
     delay.arm(this.#server.settings.smtp_greeting_delay);
     try {
       const first = await Promise.race([read, delayed]);
-      if (this.#ended !== null) throw new SessionOver();
+      if (this.#ended !== null) throw SESSION_OVER;
       if (first === "delayed") return;
       this.#pendingRead = null;
       if (first === null) this.#over("client_closed");
@@ -299,8 +299,8 @@ export class Connection {
 
   async #read(): Promise<boolean> {
     if (this.#drainRequested) this.interrupt("drain");
-    if (this.#ended !== null) throw new SessionOver();
-    const buffer = this.#readBuffer ??= new Uint8Array(COMMAND_READ_OCTETS);
+    if (this.#ended !== null) throw SESSION_OVER;
+    const buffer = this.#smallBuffer();
     const read = this.#pendingRead ?? this.#transport.read(buffer);
     this.#pendingRead = null;
     const count = await read;
@@ -368,7 +368,7 @@ export class Connection {
       tls: this.#transport.tls,
       sessionId: this.#context.id,
     }, this.#abort.signal);
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     this.#noteAnswer(answer);
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
@@ -387,7 +387,7 @@ export class Connection {
   async #wait(milliseconds: number): Promise<void> {
     this.#enterPhase("waiting", "in auth state", null);
     await this.#services.clock.sleep(milliseconds, this.#abort.signal);
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
     this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "waited" });
   }
@@ -415,11 +415,11 @@ export class Connection {
     metrics.upstream(result.kind === "ready", result.kind === "ready" ? "ready" : result.stage, seconds);
     if (result.kind === "ready") {
       this.#upstream = result;
-      if (this.#ended !== null) throw new SessionOver();
+      if (this.#ended !== null) throw SESSION_OVER;
       this.#note("info", "client_logged_in", "client logged in");
       return await this.#advance({ kind: "upstream_ready", rcptReply: this.#spoken(result.reply) });
     }
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
     this.#noteUpstreamFailure(result);
     this.#enterCommandPhase();
     // Only a refusal can be passed on: a 2xx or 3xx of a step that the client never took would say the wrong thing.
@@ -446,7 +446,7 @@ export class Connection {
   async #relay(): Promise<void> {
     const upstream = this.#upstream!;
     await this.#flush();
-    this.#readBuffer = null;
+    this.#giveSmallBuffer();
     this.#enterPhase("relaying", "proxying", null);
     const result = await relay(
       this.#transport,
@@ -481,6 +481,18 @@ export class Connection {
 
   // Output, phases, notes -------------------------------------------------------------------------------------
 
+  #smallBuffer(): Uint8Array {
+    return this.#readBuffer ??= this.#services.buffers.takeSmall();
+  }
+
+  /** Only where no read is under way: the runtime would still write into it. */
+  #giveSmallBuffer(): void {
+    if (this.#readBuffer !== null && this.#pendingRead === null) {
+      this.#services.buffers.giveSmall(this.#readBuffer);
+    }
+    this.#readBuffer = null;
+  }
+
   #push(reply: SpokenReply): void {
     this.#output.push(reply.bytes);
     this.#outputOctets += reply.bytes.length;
@@ -488,7 +500,7 @@ export class Connection {
 
   async #flush(): Promise<void> {
     if (this.#outputOctets === 0) return;
-    if (this.#ended !== null) throw new SessionOver();
+    if (this.#ended !== null) throw SESSION_OVER;
     const bytes = this.#output.length === 1 ? this.#output[0]! : concatBytes(this.#output);
     this.#output = [];
     this.#outputOctets = 0;
@@ -525,7 +537,7 @@ export class Connection {
 
   #over(outcome: SessionOutcome): never {
     this.#ended ??= outcome;
-    throw new SessionOver();
+    throw SESSION_OVER;
   }
 
   #caught(error: unknown): void {

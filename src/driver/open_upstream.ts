@@ -15,6 +15,7 @@ import {
   type UpstreamTlsOptions,
 } from "../ports/transport.ts";
 import { initialUpstreamState, stepUpstream, type UpstreamPlan } from "../session/upstream_machine.ts";
+import type { BufferPool } from "./buffer_pool.ts";
 import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
 
 export interface UpstreamRequest {
@@ -60,10 +61,11 @@ export type UpstreamResult =
 /** Runs the whole way. Never rejects; when it fails, no connection is left open. `signal` ends it early. */
 export async function openUpstream(
   request: UpstreamRequest,
-  ports: { readonly clock: Clock; readonly dialer: Dialer },
+  ports: { readonly clock: Clock; readonly dialer: Dialer; readonly buffers: BufferPool },
   signal: AbortSignal,
 ): Promise<UpstreamResult> {
-  const opening = new Opening(request, ports.dialer, signal);
+  const buffer = ports.buffers.takeSmall();
+  const opening = new Opening(request, ports.dialer, buffer, signal);
   const deadline = ports.clock.deadline(() => opening.expire());
   deadline.arm(request.connectTimeoutMs);
   const onAbort = () => opening.abort();
@@ -73,20 +75,23 @@ export async function openUpstream(
   } finally {
     deadline.disarm();
     signal.removeEventListener("abort", onAbort);
+    ports.buffers.giveSmall(buffer);
   }
 }
 
 class Opening {
   readonly #request: UpstreamRequest;
   readonly #dialer: Dialer;
+  readonly #buffer: Uint8Array;
   readonly #dial = new AbortController();
   #transport: Transport | null = null;
   #stage = "connecting to upstream";
   #ended: "timeout" | "aborted" | null = null;
 
-  constructor(request: UpstreamRequest, dialer: Dialer, signal: AbortSignal) {
+  constructor(request: UpstreamRequest, dialer: Dialer, buffer: Uint8Array, signal: AbortSignal) {
     this.#request = request;
     this.#dialer = dialer;
+    this.#buffer = buffer;
     if (signal.aborted) this.abort();
   }
 
@@ -163,6 +168,9 @@ class Opening {
           this.#doing(UPSTREAM_PHASES[state.phase].doing);
           await transport().write(encodeLatin1(effect.line + "\r\n"));
           break;
+        case "await":
+          this.#doing(UPSTREAM_PHASES[state.phase].doing);
+          break;
         case "ready":
           return { kind: "ready", transport: transport(), reply: effect.reply, rest: reader.takeRest() };
         case "fail":
@@ -175,13 +183,12 @@ class Opening {
   }
 
   async #readReply(reader: ReplyReader): Promise<Reply | UpstreamResult> {
-    const buffer = new Uint8Array(1_024);
     while (true) {
       const reply = reader.next();
       if (reply === null) {
-        const count = await this.#transport!.read(buffer);
+        const count = await this.#transport!.read(this.#buffer);
         if (count === null) return this.#failed("closed", "upstream closed the connection", null);
-        reader.feed(buffer.subarray(0, count));
+        reader.feed(this.#buffer.subarray(0, count));
         continue;
       }
       if ("kind" in reply) {

@@ -6,10 +6,8 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
 import { closeLingering } from "./linger.ts";
-import type { BufferPool } from "./buffer_pool.ts";
+import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
-/** Read buffer of a direction in which little is said, in octets. */
-const SMALL_OCTETS = 2_048;
 /** After this many small reads in a row a large buffer goes back to the pool. */
 const QUIET_READS = 2;
 
@@ -137,7 +135,7 @@ class Pump {
 
   async #pump(): Promise<PumpEnd> {
     if (this.#first.length > 0 && !await this.#pass(this.#first)) return "sink_lost";
-    const small = new Uint8Array(SMALL_OCTETS);
+    const small = this.#buffers.takeSmall();
     let large: Uint8Array | null = null;
     let quiet = 0;
     try {
@@ -155,17 +153,18 @@ class Pump {
           if (!await this.#pass(buffer.subarray(0, count))) return "sink_lost";
         }
         if (large === null) {
-          if (count === SMALL_OCTETS) large = this.#buffers.take();
+          if (count === SMALL_OCTETS) large = this.#buffers.takeLarge();
         } else if (count >= SMALL_OCTETS) {
           quiet = 0;
         } else if (++quiet === QUIET_READS) {
-          this.#buffers.give(large);
+          this.#buffers.giveLarge(large);
           large = null;
           quiet = 0;
         }
       }
     } finally {
-      if (large !== null) this.#buffers.give(large);
+      if (large !== null) this.#buffers.giveLarge(large);
+      this.#buffers.giveSmall(small);
     }
   }
 

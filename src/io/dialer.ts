@@ -25,7 +25,13 @@ async function connect(target: SocketAddress, signal: AbortSignal): Promise<Tran
   try {
     signal.throwIfAborted();
     const socket = target.kind === "tcp"
-      ? await Deno.connect({ hostname: target.host, port: target.port, signal })
+      // There is nothing to choose among for an address, and choosing takes timers.
+      ? await Deno.connect({
+        hostname: target.host,
+        port: target.port,
+        signal,
+        autoSelectFamily: isIP(target.host) === 0,
+      })
       : await Deno.connect({ transport: "unix", path: target.path });
     return new SocketTransport(socket);
   } catch (error) {

@@ -94,7 +94,11 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   readonly code: ConnectionErrorCode;
   constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+    // A lost connection is no mistake of ours: nobody reads its stack, which costs more than the rest of it.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }

@@ -71,6 +71,8 @@ export type UpstreamEvent =
 export type UpstreamEffect =
   /** A line without CRLF; `secret` keeps it out of every transcript. */
   | { readonly do: "send"; readonly line: string; readonly secret: boolean }
+  /** What comes next was sent already. */
+  | { readonly do: "await" }
   | { readonly do: "start_tls" }
   /** `reply`: the mail server's answer to RCPT, or null after a login. */
   | { readonly do: "ready"; readonly reply: Reply | null }
@@ -149,6 +151,7 @@ export function stepUpstream(state: UpstreamState, event: UpstreamEvent, plan: U
     case "auth":
       return transaction(state, plan, null);
     case "mail":
+      if (pipelines(state, plan)) return { state: { ...state, phase: "rcpt" }, effect: { do: "await" } };
       return send({ ...state, phase: "rcpt" }, plan.envelope?.rcpt ?? "");
     case "rcpt":
       return { state, effect: { do: "ready", reply } };
@@ -273,7 +276,14 @@ function sendAuth(state: UpstreamState, mechanism: string, response: string | nu
 
 function transaction(state: UpstreamState, plan: UpstreamPlan, reply: Reply | null): UpstreamStep {
   if (plan.envelope === null) return { state, effect: { do: "ready", reply } };
-  return send({ ...state, phase: "mail" }, plan.envelope.mail);
+  const { mail, rcpt } = plan.envelope;
+  // A server that refuses MAIL refuses RCPT as well, and then the session ends (RFC 2920 §3.1).
+  return send({ ...state, phase: "mail" }, pipelines(state, plan) ? `${mail}\r\n${rcpt}` : mail);
+}
+
+/** Whether MAIL and RCPT go out together; nginx sends one command at a time. */
+function pipelines(state: UpstreamState, plan: UpstreamPlan): boolean {
+  return !plan.compat && (state.capabilities?.has("PIPELINING") ?? false);
 }
 
 function refused(state: UpstreamState, reply: Reply, plan: UpstreamPlan): UpstreamStep {

@@ -77,6 +77,8 @@ function play(plan: UpstreamPlan, inputs: readonly string[], secure = false, pen
     switch (effect.do) {
       case "send":
         return effect.line + (effect.secret ? " (secret)" : "");
+      case "await":
+        return "[await]";
       case "start_tls":
         return "[start_tls]";
       case "ready":
@@ -135,6 +137,25 @@ const CASES: readonly {
     name: "does not take HELO where EHLO fails for the moment",
     plan: {},
     exchange: [["220 hi", "EHLO postern.test"], ["421 busy", "[fail refused with reply]"]],
+  },
+  {
+    name: "sends MAIL and RCPT together where the server takes pipelined commands",
+    plan: { none: true },
+    exchange: [
+      ["220 hi", "EHLO postern.test"],
+      ["250-mx / 250 PIPELINING", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>"],
+      ["250 ok", "[await]"],
+      ["250 ok", "[ready 250]"],
+    ],
+  },
+  {
+    name: "fails where MAIL is refused, whatever came of a pipelined RCPT",
+    plan: { none: true },
+    exchange: [
+      ["220 hi", "EHLO postern.test"],
+      ["250-mx / 250 PIPELINING", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>"],
+      ["550 no", "[fail refused with reply]"],
+    ],
   },
   {
     name: "fails for every other refusal",
