@@ -1,7 +1,9 @@
 import type { Config } from "../config/settings.ts";
 import { openLog } from "../telemetry/open_log.ts";
-import { PrometheusMetrics } from "../telemetry/metrics.ts";
+import { MetricMemory } from "../telemetry/metric_memory.ts";
+import { CountedMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, serveMetrics } from "../telemetry/metrics_server.ts";
+import { exposeMetrics } from "../telemetry/metrics_text.ts";
 import type { Log } from "../ports/telemetry.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
@@ -37,18 +39,15 @@ export async function runCommand(args: string[], io: CommandIo): Promise<number>
 async function runConfig(config: Config, io: CommandIo): Promise<number> {
   const log = openLog(config.main.log);
   const guard = guardProcess(log);
-  const metrics = new PrometheusMetrics({
-    version: VERSION,
-    runtime: `deno ${Deno.version.deno}`,
-    startedAt: Date.now() / 1000,
-  });
+  const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
+  const block = new MetricMemory();
   let metricsServer: MetricsServer | null = null;
   let stopping = false;
   try {
-    const postern = await serve(config, { log, metrics });
+    const postern = await serve(config, { log, metrics: new CountedMetrics(block) });
     if (config.main.metrics_listen !== null) {
       metricsServer = await serveMetrics(config.main.metrics_listen, {
-        expose: () => metrics.expose(),
+        expose: () => exposeMetrics(facts, [block]),
         healthy: () => !stopping,
       });
     }

@@ -1,19 +1,25 @@
 import type { HistogramState } from "./exposition.ts";
 
-/** Counts observations into fixed buckets. */
+/** Counts observations into fixed buckets, in memory that it is given. */
 export class Histogram implements HistogramState {
   readonly bounds: readonly number[];
   readonly counts: Float64Array;
-  #sum = 0;
+  readonly #sum: Float64Array;
+
+  /** How many numbers a histogram with these bounds needs. */
+  static numbers(bounds: readonly number[]): number {
+    return bounds.length + 2;
+  }
 
   /** Takes the upper bounds of the buckets in ascending order; an infinite one is added. */
-  constructor(bounds: readonly number[]) {
+  constructor(bounds: readonly number[], memory: Float64Array) {
     this.bounds = bounds;
-    this.counts = new Float64Array(bounds.length + 1);
+    this.counts = memory.subarray(0, bounds.length + 1);
+    this.#sum = memory.subarray(bounds.length + 1, bounds.length + 2);
   }
 
   get sum(): number {
-    return this.#sum;
+    return this.#sum[0]!;
   }
 
   /** Counts one observation; a value equal to a bound belongs to its bucket. */
@@ -21,6 +27,6 @@ export class Histogram implements HistogramState {
     let index = 0;
     while (index < this.bounds.length && value > this.bounds[index]!) index++;
     this.counts[index]! += 1;
-    this.#sum += value;
+    this.#sum[0]! += value;
   }
 }

@@ -1,9 +1,24 @@
 import assert from "node:assert/strict";
 import type { SessionOutcome } from "../../../src/ports/telemetry.ts";
-import { NO_METRICS, PrometheusMetrics } from "../../../src/telemetry/metrics.ts";
+import { MetricMemory } from "../../../src/telemetry/metric_memory.ts";
+import { CountedMetrics, NO_METRICS } from "../../../src/telemetry/metrics.ts";
+import { exposeMetrics } from "../../../src/telemetry/metrics_text.ts";
 
-function metrics(): PrometheusMetrics {
-  return new PrometheusMetrics({ version: "0.1.0", runtime: "deno 2.9.6", startedAt: 1700000000.5 });
+const PROCESS = { version: "0.1.0", runtime: "deno 2.9.6", startedAt: 1700000000.5 };
+
+class TestMetrics extends CountedMetrics {
+  readonly block: MetricMemory;
+  constructor(block = new MetricMemory()) {
+    super(block);
+    this.block = block;
+  }
+  expose(): string {
+    return exposeMetrics(PROCESS, [this.block]);
+  }
+}
+
+function metrics(): TestMetrics {
+  return new TestMetrics();
 }
 
 /** Values by name and labels, for lines such as `name{a="b"} 1`. */
@@ -18,7 +33,7 @@ function values(text: string): Map<string, number> {
   return found;
 }
 
-const rows: readonly { act: (to: PrometheusMetrics) => void; expect: Record<string, number> }[] = [
+const rows: readonly { act: (to: TestMetrics) => void; expect: Record<string, number> }[] = [
   {
     act: () => {},
     expect: {
@@ -107,7 +122,7 @@ const rows: readonly { act: (to: PrometheusMetrics) => void; expect: Record<stri
 ];
 
 for (const { act, expect } of rows) {
-  Deno.test(`PrometheusMetrics exposes ${Object.keys(expect).at(-1)}`, () => {
+  Deno.test(`exposeMetrics() tells ${Object.keys(expect).at(-1)}`, () => {
     const subject = metrics();
     act(subject);
     const found = values(subject.expose());
@@ -115,7 +130,7 @@ for (const { act, expect } of rows) {
   });
 }
 
-Deno.test("PrometheusMetrics counts a value on a bucket's bound into that bucket", () => {
+Deno.test("CountedMetrics counts a value on a bucket's bound into that bucket", () => {
   const subject = metrics();
   subject.auth("plain", "accepted", 0.005);
   const found = values(subject.expose());
@@ -123,7 +138,7 @@ Deno.test("PrometheusMetrics counts a value on a bucket's bound into that bucket
   assert.equal(found.get('postern_auth_duration_seconds_bucket{le="0.005"}'), 1);
 });
 
-Deno.test("PrometheusMetrics bounds the names it keeps", () => {
+Deno.test("CountedMetrics bounds the names it keeps", () => {
   const subject = metrics();
   for (let count = 0; count < 1000; count++) subject.upstream(false, `stage ${count}`, 1);
   const names = [...values(subject.expose()).keys()].filter((name) =>
@@ -133,7 +148,7 @@ Deno.test("PrometheusMetrics bounds the names it keeps", () => {
   assert.ok(names.includes('postern_upstream_total{stage="other",result="failed"}'));
 });
 
-Deno.test("PrometheusMetrics describes every family once and counts every outcome", () => {
+Deno.test("exposeMetrics() describes every family once and counts every outcome", () => {
   const subject = metrics();
   const outcomes: SessionOutcome[] = ["relayed", "client_closed", "timeout", "internal_error", "shutdown"];
   for (const outcome of outcomes) {
@@ -152,10 +167,67 @@ Deno.test("PrometheusMetrics describes every family once and counts every outcom
   assert.ok(text.endsWith("\n"));
 });
 
-Deno.test("PrometheusMetrics escapes label values", () => {
+Deno.test("exposeMetrics() escapes label values", () => {
   const subject = metrics();
   subject.connectionOpened('unix:/a"b\\c\nd');
   assert.match(subject.expose(), /opened_total\{listener="unix:\/a\\"b\\\\c\\nd"\} 1\n/);
+});
+
+Deno.test("exposeMetrics() adds several blocks up, by name where they have names", () => {
+  const [first, second] = [metrics(), metrics()];
+  first.upstream(true, "ready", 1);
+  first.connectionOpened("a:25");
+  second.connectionOpened("b:25");
+  second.connectionOpened("a:25");
+  second.connectionClosed("a:25", "quit", 2);
+  second.command("EHLO", 250);
+  first.command("EHLO", 250);
+  first.relayed("to_client", 3);
+  second.relayed("to_client", 4);
+  const found = values(exposeMetrics(PROCESS, [first.block, second.block]));
+  assert.equal(found.get('postern_connections_opened_total{listener="a:25"}'), 2);
+  assert.equal(found.get('postern_connections_opened_total{listener="b:25"}'), 1);
+  assert.equal(found.get('postern_connections_active{listener="a:25"}'), 1);
+  assert.equal(found.get('postern_connections_closed_total{listener="a:25",outcome="quit"}'), 1);
+  assert.equal(found.get('postern_commands_total{verb="EHLO",code="250"}'), 2);
+  assert.equal(found.get('postern_upstream_total{stage="ready",result="ok"}'), 1);
+  assert.equal(found.get('postern_relayed_octets_total{direction="to_client"}'), 7);
+  assert.equal(found.get("postern_session_duration_seconds_sum"), 2);
+});
+
+Deno.test("CountedMetrics goes on in the block of a thread that died", () => {
+  const dead = metrics();
+  dead.connectionOpened("0.0.0.0:25");
+  dead.connectionOpened("[::]:25");
+  dead.connectionOpened("[::]:25");
+  dead.connectionClosed("[::]:25", "relayed", 1);
+  dead.upstream(false, "sending MAIL FROM", 1);
+  assert.equal(dead.block.active, 2);
+  assert.equal(dead.block.abandon(), 2);
+  assert.equal(dead.block.active, 0);
+
+  const successor = new TestMetrics(new MetricMemory(dead.block.memory));
+  successor.connectionOpened("[::]:25");
+  successor.upstream(false, "sending MAIL FROM", 1);
+  const found = values(dead.expose());
+  assert.equal(found.get('postern_connections_opened_total{listener="[::]:25"}'), 3);
+  assert.equal(found.get('postern_connections_active{listener="[::]:25"}'), 1);
+  assert.equal(
+    found.get('postern_connections_closed_total{listener="0.0.0.0:25",outcome="internal_error"}'),
+    1,
+  );
+  assert.equal(found.get('postern_upstream_total{stage="sending MAIL FROM",result="failed"}'), 2);
+});
+
+Deno.test("CountedMetrics keeps the beginning of a name that is too long", () => {
+  const subject = metrics();
+  const name = "unix:/" + "é".repeat(200);
+  subject.connectionOpened(name);
+  subject.connectionOpened(name);
+  const opened = [...values(subject.expose())].filter(([key]) =>
+    key.startsWith("postern_connections_opened")
+  );
+  assert.deepEqual(opened, [[`postern_connections_opened_total{listener="unix:/${"é".repeat(60)}"}`, 2]]);
 });
 
 Deno.test("NO_METRICS takes everything", () => {

@@ -1,0 +1,172 @@
+/**
+ * Where metrics are counted: one block of memory with a fixed layout, which threads can share.
+ *
+ * Each thread that serves counts into a block of its own, with plain additions; another thread may read it at any
+ * time and add several up. (Numbers are aligned, so that none is read half written on the processors that the runtime
+ * is made for.) When a worker dies, its successor goes on counting in the same block: no count is lost or goes down.
+ *
+ * @module
+ */
+import type { AuthOutcome, SessionOutcome } from "../ports/telemetry.ts";
+import { Histogram } from "./histogram.ts";
+import { NamedNumbers } from "./named_numbers.ts";
+
+/** Verbs that are counted by name; the last stands for all others. */
+export const VERBS = [
+  "HELO",
+  "EHLO",
+  "STARTTLS",
+  "AUTH",
+  "MAIL",
+  "RCPT",
+  "DATA",
+  "BDAT",
+  "RSET",
+  "NOOP",
+  "QUIT",
+  "VRFY",
+  "EXPN",
+  "HELP",
+  "ETRN",
+  "XCLIENT",
+  "other",
+] as const;
+
+/** Methods of authentication that are counted by name; the last stands for all others. */
+export const METHODS = [
+  "plain",
+  "login",
+  "cram-md5",
+  "external",
+  "none",
+  "xoauth2",
+  "oauthbearer",
+  "other",
+] as const;
+
+/** Reply codes are three digits (RFC 5321 §4.2); index 0 is for anything else. */
+export const CODES = 600;
+
+/** Places among the numbers of a listener; place 0 counts the connections opened. */
+export const OUTCOMES: Readonly<Record<SessionOutcome, number>> = {
+  relayed: 1,
+  quit: 2,
+  client_closed: 3,
+  timeout: 4,
+  too_many_errors: 5,
+  early_talker: 6,
+  line_too_long: 7,
+  proxy_header: 8,
+  tls_failed: 9,
+  certificate: 10,
+  refused: 11,
+  auth_unavailable: 12,
+  upstream_failed: 13,
+  relay_timeout: 14,
+  shutdown: 15,
+  internal_error: 16,
+};
+
+/** Places among the numbers of a method. */
+export const AUTH_OUTCOMES: Readonly<Record<AuthOutcome, number>> = { accepted: 0, refused: 1, failed: 2 };
+
+/** Places of the numbers of what may fail. */
+export const OK = 0;
+export const FAILED = 1;
+
+const SESSION_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400];
+const AUTH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const UPSTREAM_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Bounds of the distinct listeners and upstream stages, both from closed sets elsewhere. */
+const MAX_LISTENERS = 256;
+const MAX_STAGES = 64;
+const LISTENER_WIDTH = 1 + Object.keys(OUTCOMES).length;
+const STAGE_WIDTH = 2;
+
+/** The numbers without names of their own, in the order in which they lie in memory. */
+const FIXED = {
+  commands: VERBS.length * CODES,
+  auth: METHODS.length * Object.keys(AUTH_OUTCOMES).length,
+  clientTls: 2,
+  upstreamTls: 2,
+  octets: 2,
+  sessionSeconds: Histogram.numbers(SESSION_SECONDS),
+  authSeconds: Histogram.numbers(AUTH_SECONDS),
+  upstreamSeconds: Histogram.numbers(UPSTREAM_SECONDS),
+} as const;
+const FIXED_OCTETS = 8 * Object.values(FIXED).reduce((sum, count) => sum + count, 0);
+const LISTENERS_OCTETS = NamedNumbers.octets(MAX_LISTENERS, LISTENER_WIDTH);
+
+/** One block of counters. */
+export class MetricMemory {
+  /** What another thread needs for the same block. */
+  readonly memory: SharedArrayBuffer;
+  /** For each of {@linkcode VERBS}, {@linkcode CODES} numbers. */
+  readonly commands: Float64Array;
+  /** For each of {@linkcode METHODS}, a number for each of {@linkcode AUTH_OUTCOMES}. */
+  readonly auth: Float64Array;
+  readonly clientTls: Float64Array;
+  readonly upstreamTls: Float64Array;
+  /** Octets relayed to the mail servers, then to the clients. */
+  readonly octets: Float64Array;
+  readonly sessionSeconds: Histogram;
+  readonly authSeconds: Histogram;
+  readonly upstreamSeconds: Histogram;
+  readonly listeners: NamedNumbers;
+  readonly stages: NamedNumbers;
+  readonly #fixed: Float64Array;
+
+  /** Uses the block of another thread, or a new one. */
+  constructor(memory?: SharedArrayBuffer) {
+    const stagesAt = FIXED_OCTETS + LISTENERS_OCTETS;
+    this.memory = memory ?? new SharedArrayBuffer(stagesAt + NamedNumbers.octets(MAX_STAGES, STAGE_WIDTH));
+    this.#fixed = new Float64Array(this.memory, 0, FIXED_OCTETS / 8);
+    let used = 0;
+    const take = (count: number) => this.#fixed.subarray(used, used += count);
+    this.commands = take(FIXED.commands);
+    this.auth = take(FIXED.auth);
+    this.clientTls = take(FIXED.clientTls);
+    this.upstreamTls = take(FIXED.upstreamTls);
+    this.octets = take(FIXED.octets);
+    this.sessionSeconds = new Histogram(SESSION_SECONDS, take(FIXED.sessionSeconds));
+    this.authSeconds = new Histogram(AUTH_SECONDS, take(FIXED.authSeconds));
+    this.upstreamSeconds = new Histogram(UPSTREAM_SECONDS, take(FIXED.upstreamSeconds));
+    this.listeners = new NamedNumbers(this.memory, FIXED_OCTETS, MAX_LISTENERS, LISTENER_WIDTH);
+    this.stages = new NamedNumbers(this.memory, stagesAt, MAX_STAGES, STAGE_WIDTH);
+  }
+
+  /** Adds all that `other` has. */
+  add(other: MetricMemory): void {
+    addAll(this.#fixed, other.#fixed);
+    for (const [name, numbers] of other.listeners.entries()) addAll(this.listeners.of(name), numbers);
+    for (const [name, numbers] of other.stages.entries()) addAll(this.stages.of(name), numbers);
+  }
+
+  /** Connections that are open now. */
+  get active(): number {
+    let sum = 0;
+    for (const [, numbers] of this.listeners.entries()) sum += activeOf(numbers);
+    return sum;
+  }
+
+  /** Counts the open connections as ended by an internal error, and tells how many: the thread that had them died. */
+  abandon(): number {
+    const lost = this.active;
+    for (const [, numbers] of this.listeners.entries()) {
+      numbers[OUTCOMES.internal_error]! += activeOf(numbers);
+    }
+    return lost;
+  }
+}
+
+/** Of the numbers of a listener: what was opened and not closed. */
+export function activeOf(numbers: Float64Array): number {
+  let active = numbers[0]!;
+  for (let place = 1; place < numbers.length; place++) active -= numbers[place]!;
+  return active;
+}
+
+function addAll(to: Float64Array, from: Float64Array): void {
+  for (let index = 0; index < from.length; index++) to[index]! += from[index]!;
+}
