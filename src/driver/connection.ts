@@ -131,6 +131,8 @@ export class Connection {
     if (move.outcome === null) return;
     this.#ended = move.outcome;
     this.#abort.abort();
+    // A relay that waits for a mail server to take octets does not notice that its client is gone.
+    this.#upstream?.transport.close();
     // nginx closes without a word when the time is over (spec §2.9).
     const silent = this.#compat && cause === "deadline";
     const lastWord = silent ? null : spoken(move, this.#server.rules.replies);
@@ -445,9 +447,10 @@ export class Connection {
 
   async #relay(): Promise<void> {
     const upstream = this.#upstream!;
+    this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
     await this.#flush();
+    this.#deadline.disarm();
     this.#giveSmallBuffer();
-    this.#enterPhase("relaying", "proxying", null);
     const result = await relay(
       this.#transport,
       upstream.transport,

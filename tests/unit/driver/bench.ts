@@ -1,0 +1,292 @@
+/**
+ * A real {@linkcode Connection} among scripted ports, with the time in the test's hands.
+ *
+ * @module
+ */
+import { BufferPool } from "../../../src/driver/buffer_pool.ts";
+import { Connection } from "../../../src/driver/connection.ts";
+import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driver/runtime.ts";
+import type { ServerSettings } from "../../../src/config/settings.ts";
+import { ehloLines } from "../../../src/policy/capabilities.ts";
+import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
+import type { Log, Metrics, SessionOutcome } from "../../../src/ports/telemetry.ts";
+import {
+  ConnectionError,
+  type Dialer,
+  type SocketAddress,
+  type TlsFacts,
+  type Transport,
+} from "../../../src/ports/transport.ts";
+import type { Interruption } from "../../../src/session/joint.ts";
+import { serverReplies } from "../../../src/session/replies.ts";
+import type { InMemoryTransport, PairOptions } from "../../support/in_memory_transport.ts";
+import { within } from "../../support/patience.ts";
+import { ManualClock } from "../auth/manual_clock.ts";
+import { loadGood } from "../config/reading.ts";
+import { acceptHandshake, connectHandshake, connection, Disguised, Peer, tlsFacts } from "./peer.ts";
+
+/** What a test changes; everything else is the default of the configuration. */
+export interface BenchOptions {
+  readonly settings?: Partial<ServerSettings>;
+  /** Implicit TLS, PROXY header. */
+  readonly ssl?: boolean;
+  readonly proxyProtocol?: boolean;
+  /** Facts of the client's handshake. */
+  readonly tls?: Partial<TlsFacts>;
+  /** Facts of the handshake with the mail server. */
+  readonly upstreamTls?: Partial<TlsFacts> | "refused";
+  readonly remote?: SocketAddress;
+  readonly pair?: PairOptions;
+  readonly upstreamPair?: PairOptions;
+  readonly resolve?: (signal: AbortSignal) => Promise<string>;
+}
+
+/** A question and the place for its answer. */
+interface Asked {
+  readonly question: AuthQuestion;
+  answer(answer: AuthAnswer): void;
+}
+
+/** Values that come one after the other, and those who wait for them. */
+class Arrivals<T> {
+  readonly #come: T[] = [];
+  readonly #awaited: ((value: T) => void)[] = [];
+
+  push(value: T): void {
+    const waiter = this.#awaited.shift();
+    if (waiter === undefined) this.#come.push(value);
+    else waiter(value);
+  }
+
+  next(what: string): Promise<T> {
+    const come = this.#come.shift();
+    if (come !== undefined) return Promise.resolve(come);
+    return within(new Promise<T>((resolve) => this.#awaited.push(resolve)), () => `no ${what}`, {
+      ms: 5_000,
+    });
+  }
+}
+
+const BASE: ServerSettings = loadGood(`mail:
+  server_name: mx.test
+  auth_http: http://127.0.0.1:9/auth
+  xclient: off
+  servers:
+    - listen: 127.0.0.1:25
+`).servers[0]!;
+
+/** One connection under test. */
+export class Bench {
+  readonly clock = new ManualClock();
+  readonly settings: ServerSettings;
+  readonly client: Peer;
+  /** Our end of the client's connection. */
+  readonly near: InMemoryTransport;
+  /** One line for each call of the metrics, in order. */
+  readonly counted: string[] = [];
+  readonly log: { level: string; event: string; message: string; text: string }[] = [];
+  readonly done: Promise<void>;
+  readonly buffers = new BufferPool();
+  /** Our ends of the connections to mail servers. */
+  readonly dialled: InMemoryTransport[] = [];
+  readonly #options: BenchOptions;
+  readonly #connection: Connection;
+  readonly #asked = new Arrivals<Asked>();
+  readonly #upstreams = new Arrivals<Peer>();
+  #dialing = Promise.withResolvers<void>();
+  /** Set to make dialling wait for ever. */
+  dialHangs = false;
+  dialFails = false;
+
+  constructor(options: BenchOptions = {}) {
+    this.#options = options;
+    this.settings = { ...BASE, ...options.settings };
+    const { near, peer } = connection(options.pair);
+    this.near = near;
+    this.client = peer;
+    const accepted = new Disguised(near, { remote: options.remote ?? near.remote });
+    this.#connection = new Connection(accepted, this.#listener(), this.#services());
+    this.done = this.#connection.run();
+  }
+
+  interrupt(cause: Interruption): void {
+    this.#connection.interrupt(cause);
+  }
+
+  /** The next question to the callout. */
+  asked(): Promise<Asked> {
+    return this.#asked.next("question to the callout");
+  }
+
+  /** The mail server that is connected to next. */
+  upstream(): Promise<Peer> {
+    return this.#upstreams.next("connection to a mail server");
+  }
+
+  /** Settles when a mail server is dialled. */
+  dialing(): Promise<void> {
+    return within(this.#dialing.promise, () => "no mail server is dialled", { ms: 5_000 });
+  }
+
+  /** Waits for the end of the session and answers how it is counted. */
+  async outcome(): Promise<string> {
+    await within(this.done, () => `the session does not end\n${JSON.stringify(this.log, null, 1)}`, {
+      ms: 5_000,
+    });
+    const closed = this.counted.filter((line) => line.startsWith("closed "));
+    return closed.length === 1 ? closed[0]!.slice("closed ".length) : `closed ${closed.length} times`;
+  }
+
+  /** Names of the events so far. */
+  events(): string[] {
+    return this.log.map(({ event }) => event);
+  }
+
+  /** Brings the session to its relay: AUTH PLAIN, one mail server without capabilities. */
+  async relaying(): Promise<Peer> {
+    await this.client.expect("220 mx.test ESMTP ready\r\n");
+    await this.client.send(`AUTH PLAIN ${btoa("\0ada\0secret")}\r\n`);
+    (await this.asked()).answer(accepted());
+    const upstream = await this.upstream();
+    await upstream.send("220 hi\r\n");
+    await upstream.expect("EHLO mx.test\r\n");
+    await upstream.send("250 hi\r\n");
+    await this.client.expect("235 2.0.0 OK\r\n");
+    return upstream;
+  }
+
+  #listener(): ListenerRuntime {
+    const { ssl = false, proxyProtocol = false } = this.#options;
+    const listen = { ...BASE.listen[0]!, ssl, proxy_protocol: proxyProtocol };
+    return { settings: listen, server: this.#server(), text: "127.0.0.1:25" };
+  }
+
+  #server(): ServerRuntime {
+    const { settings } = this;
+    const { resolve } = this.#options;
+    return {
+      settings,
+      rules: {
+        replies: serverReplies(settings.server_name, ehloLines(settings)),
+        starttls: settings.starttls,
+        methods: new Set<string>(settings.smtp_auth),
+        maxErrors: settings.max_errors,
+        compat: settings.compat === "nginx",
+        newSalt: () => "<1.2@mx.test>",
+      },
+      auth: this.#auth(),
+      tls: { accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)) },
+      resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },
+      upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
+    };
+  }
+
+  #auth(): AuthBackend {
+    return {
+      ask: (question, signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => {
+            resolve({ kind: "failed", code: "aborted", reason: "the session has ended" });
+          });
+          this.#asked.push({ question, answer: resolve });
+        }),
+      close: () => {},
+    };
+  }
+
+  #services(): Services {
+    return {
+      clock: this.clock,
+      dialer: this.#dialer(),
+      log: this.#log(),
+      metrics: this.#metrics(),
+      buffers: this.buffers,
+      newSessionId: () => "5e5510",
+      nextConnection: () => 1,
+    };
+  }
+
+  #dialer(): Dialer {
+    return {
+      connect: (_target, signal) => {
+        this.#dialing.resolve();
+        if (this.dialFails) return Promise.reject(new ConnectionError("refused", "Cannot connect: refused"));
+        return new Promise((resolve, reject) => {
+          signal.addEventListener("abort", () => reject(new ConnectionError("closed", "given up")));
+          if (this.dialHangs) return;
+          const { near, peer } = connection(this.#options.upstreamPair);
+          this.dialled.push(near);
+          this.#upstreams.push(peer);
+          resolve(near);
+        });
+      },
+      startTls: (plain) => {
+        const facts = this.#options.upstreamTls ?? {};
+        if (facts !== "refused") return connectHandshake(plain, tlsFacts(facts));
+        plain.close();
+        return Promise.reject(new ConnectionError("certificate", "Cannot accept the certificate"));
+      },
+    };
+  }
+
+  #log(): Log {
+    return {
+      enabled: () => true,
+      event: (level, event, message, session, fields) => {
+        const text = JSON.stringify([level, event, message, session, fields]);
+        this.log.push({ level, event, message, text });
+      },
+    };
+  }
+
+  #metrics(): Metrics {
+    const count = (...parts: readonly unknown[]) => void this.counted.push(parts.join(" "));
+    return {
+      connectionOpened: () => count("opened"),
+      connectionClosed: (_listener, outcome: SessionOutcome) => count("closed", outcome),
+      command: (verb, code) => count("command", verb, code),
+      tlsHandshake: (side, ok) => count("tls", side, ok),
+      auth: (method, outcome) => count("auth", method, outcome),
+      upstream: (ok, stage) => count("upstream", ok, stage),
+      relayed: (direction, octets) => count("relayed", direction, octets),
+    };
+  }
+}
+
+/** The callout's yes. */
+export function accepted(fields: Partial<Extract<AuthAnswer, { kind: "accepted" }>> = {}): AuthAnswer {
+  return {
+    kind: "accepted",
+    upstream: { kind: "tcp", host: "192.0.2.9", port: 25 },
+    user: null,
+    secret: null,
+    choices: { tls: null, auth: null, xclient: null, proxyProtocol: null },
+    ...fields,
+  };
+}
+
+/** The callout's no. */
+export function refused(fields: Partial<Extract<AuthAnswer, { kind: "refused" }>> = {}): AuthAnswer {
+  return { kind: "refused", text: "Bad creds", code: null, waitMs: null, saslChallenge: null, ...fields };
+}
+
+/** Runs `body` with a connection under test and sees that nothing of it is left. */
+export async function withBench(options: BenchOptions, body: (bench: Bench) => Promise<void>): Promise<void> {
+  const bench = new Bench(options);
+  let failed = true;
+  try {
+    await body(bench);
+    failed = false;
+  } finally {
+    bench.client.transport.cut();
+    for (const near of bench.dialled) near.cut();
+    bench.interrupt("abort");
+    const ended = bench.outcome();
+    await (failed ? ended.catch(() => {}) : ended);
+  }
+  const left = [bench.near, ...bench.dialled].filter((transport) => !transport.closed).length;
+  if (left > 0) throw new Error(`${left} connections are left open`);
+  if (bench.clock.armed > 0) throw new Error(`${bench.clock.armed} waits are left armed`);
+  const opened = bench.counted.filter((line) => line === "opened").length;
+  if (opened !== 1) throw new Error(`the connection was counted ${opened} times`);
+}

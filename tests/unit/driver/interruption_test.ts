@@ -1,0 +1,212 @@
+/**
+ * Every phase of a session, interrupted from outside in every way, on a real connection.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import type { Interruption, JointPhase } from "../../../src/session/joint.ts";
+import { accepted, Bench, type BenchOptions, refused, withBench } from "./bench.ts";
+
+interface PhaseCase {
+  readonly options?: BenchOptions;
+  /** Brings the session into the phase. */
+  readonly enter: (bench: Bench) => Promise<void>;
+  /** The session's own deadline in this phase, milliseconds; null where it has none. */
+  readonly deadlineMs: number | null;
+  /** What the client hears and how it is counted; null where the session goes on. */
+  readonly ends: Readonly<Record<Interruption, string | null>>;
+  /** After an interruption that changes nothing: the session must get to its end. */
+  readonly finish?: (bench: Bench) => Promise<void>;
+  readonly finished?: string;
+}
+
+const SHUTDOWN = "421 4.3.2 mx.test Service shutting down\r\n";
+const TIMEOUT = "421 4.4.2 mx.test Timeout, closing connection\r\n";
+const GREETING = "220 mx.test ESMTP ready\r\n";
+
+async function ask(bench: Bench): Promise<void> {
+  await bench.client.expect(GREETING);
+  await bench.client.send(`AUTH PLAIN ${btoa("\0ada\0secret")}\r\n`);
+}
+
+/** After an interruption that waits for the login to be decided: a refusal is still said, then comes the 421. */
+async function refuse(bench: Bench): Promise<void> {
+  bench.clock.advance(2_000);
+  await bench.client.expect("535 5.7.0 Bad creds\r\n");
+}
+
+const questions = new WeakMap<Bench, { answer(answer: ReturnType<typeof refused>): void }>();
+
+const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
+  proxy_header: {
+    options: { proxyProtocol: true, settings: { set_real_ip_from: [allOfIpv4()] } },
+    enter: (bench) => bench.clock.armedFor(60_000),
+    deadlineMs: 60_000,
+    ends: { deadline: "|timeout", drain: "|shutdown", abort: "|shutdown" },
+  },
+  handshake: {
+    options: { ssl: true },
+    enter: (bench) => bench.clock.armedFor(60_000),
+    deadlineMs: 60_000,
+    ends: { deadline: "|timeout", drain: "|shutdown", abort: "|shutdown" },
+  },
+  resolving: {
+    options: {
+      resolve: (signal) => new Promise((resolve) => signal.onabort = () => resolve("[TEMPUNAVAIL]")),
+    },
+    enter: () => Promise.resolve(),
+    deadlineMs: null,
+    ends: { deadline: null, drain: `${SHUTDOWN}|shutdown`, abort: `${SHUTDOWN}|shutdown` },
+  },
+  greeting_delay: {
+    options: { settings: { smtp_greeting_delay: 3_000 } },
+    enter: (bench) => bench.clock.armedFor(3_000),
+    deadlineMs: null,
+    ends: { deadline: null, drain: `${SHUTDOWN}|shutdown`, abort: `${SHUTDOWN}|shutdown` },
+  },
+  command: {
+    enter: (bench) => bench.client.expect(GREETING),
+    deadlineMs: 60_000,
+    ends: { deadline: `${TIMEOUT}|timeout`, drain: `${SHUTDOWN}|shutdown`, abort: `${SHUTDOWN}|shutdown` },
+  },
+  asking: {
+    enter: async (bench) => {
+      await ask(bench);
+      questions.set(bench, await bench.asked());
+    },
+    deadlineMs: null,
+    ends: { deadline: null, drain: null, abort: `${SHUTDOWN}|shutdown` },
+    finish: async (bench) => {
+      questions.get(bench)!.answer(refused({ waitMs: 2_000 }));
+      await bench.clock.armedFor(2_000);
+      await refuse(bench);
+    },
+    finished: `${SHUTDOWN}|shutdown`,
+  },
+  waiting: {
+    enter: async (bench) => {
+      await ask(bench);
+      (await bench.asked()).answer(refused({ waitMs: 2_000 }));
+      await bench.clock.armedFor(2_000);
+    },
+    deadlineMs: null,
+    ends: { deadline: null, drain: null, abort: `${SHUTDOWN}|shutdown` },
+    finish: refuse,
+    finished: `${SHUTDOWN}|shutdown`,
+  },
+  connecting: {
+    enter: async (bench) => {
+      await ask(bench);
+      (await bench.asked()).answer(accepted());
+      await (await bench.upstream()).send("220 hi\r\n");
+    },
+    deadlineMs: null,
+    ends: { deadline: null, drain: null, abort: `${SHUTDOWN}|shutdown` },
+    finish: async (bench) => {
+      bench.dialled[0]!.cut();
+      await bench.client.expect("451 4.3.2 Internal server error\r\n");
+    },
+    finished: "|upstream_failed",
+  },
+  relaying: {
+    options: { settings: { proxy_timeout: 7_000 } },
+    enter: async (bench) => {
+      await bench.relaying();
+      await bench.clock.armedFor(7_000);
+    },
+    deadlineMs: 7_000,
+    ends: { deadline: "|relay_timeout", drain: null, abort: "|shutdown" },
+    finish: (bench) => Promise.resolve(bench.dialled[0]!.cut()),
+    finished: "|relayed",
+  },
+};
+
+for (const [phase, row] of Object.entries(CASES)) {
+  for (const cause of ["deadline", "drain", "abort"] as const) {
+    const expected = row.ends[cause];
+    // Where a deadline changes nothing, a drain behind it shows that the session is where it was.
+    const last = expected === null && cause === "deadline" ? row.ends.drain : expected;
+    Deno.test(`a session that is ${phase} takes ${cause}: ${expected ?? "it goes on"}`, async () => {
+      await withBench(row.options ?? {}, async (bench) => {
+        await row.enter(bench);
+        if (cause === "deadline" && row.deadlineMs !== null) bench.clock.advance(row.deadlineMs);
+        else bench.interrupt(cause);
+        if (expected === null && cause === "deadline") bench.interrupt("drain");
+        const end = async () => {
+          const heard = await bench.client.rest();
+          bench.client.transport.close();
+          return `${heard}|${await bench.outcome()}`;
+        };
+        if (last !== null) return assert.equal(await end(), last);
+        await row.finish!(bench);
+        assert.equal(await end(), row.finished);
+      });
+    });
+  }
+}
+
+Deno.test("a second interruption changes nothing: the first word and the first outcome stay", async () => {
+  await withBench({}, async (bench) => {
+    await bench.client.expect(GREETING);
+    bench.clock.advance(60_000);
+    bench.interrupt("drain");
+    bench.interrupt("abort");
+    assert.equal(await bench.client.rest(), TIMEOUT);
+    assert.equal(await bench.outcome(), "timeout");
+  });
+});
+
+Deno.test("a last word that nobody takes is given up after 5 seconds", async () => {
+  await withBench({ pair: { capacity: GREETING.length } }, async (bench) => {
+    bench.client.transport.hold(true);
+    await bench.clock.armedFor(60_000);
+    bench.interrupt("abort");
+    await bench.clock.armedFor(5_000);
+    bench.clock.advance(5_000);
+    assert.equal(await bench.outcome(), "shutdown");
+  });
+});
+
+Deno.test("a reply that is half written is followed by no other: the connection is closed", async () => {
+  await withBench({ pair: { capacity: GREETING.length }, settings: { timeout: 9_000 } }, async (bench) => {
+    await bench.clock.armedFor(9_000);
+    await bench.client.send("NOOP\r\n");
+    // The greeting fills the way to the client, who reads nothing: the 250 is stuck.
+    await bench.clock.armedFor(9_000);
+    while (!bench.counted.includes("command NOOP 250")) await Promise.resolve();
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    bench.clock.advance(9_000);
+    assert.equal(await bench.outcome(), "timeout");
+    assert.equal(await bench.client.rest(), GREETING);
+  });
+});
+
+Deno.test("an abort ends a relay whose mail server takes nothing", async () => {
+  await withBench({ upstreamPair: { capacity: 10 } }, async (bench) => {
+    await bench.relaying();
+    await bench.client.send("x".repeat(40_000));
+    await bench.client.send("y".repeat(40_000));
+    bench.interrupt("abort");
+    assert.equal(await bench.outcome(), "shutdown");
+  });
+});
+
+Deno.test("a client that does not take the 235 is given up after timeout", async () => {
+  await withBench({ pair: { capacity: GREETING.length }, settings: { timeout: 9_000 } }, async (bench) => {
+    await bench.client.send(`AUTH PLAIN ${btoa("\0ada\0secret")}\r\n`);
+    (await bench.asked()).answer(accepted());
+    const upstream = await bench.upstream();
+    await upstream.send("220 hi\r\n");
+    await upstream.expect("EHLO mx.test\r\n");
+    bench.clock.advance(1_000);
+    await upstream.send("250 hi\r\n");
+    await bench.clock.armedFor(9_000);
+    bench.clock.advance(9_000);
+    assert.equal(await bench.outcome(), "relay_timeout");
+    await upstream.expectEnd();
+  });
+});
+
+function allOfIpv4() {
+  return { kind: "ip", address: new Uint8Array(4), prefix: 0 } as const;
+}
