@@ -21,6 +21,7 @@ import { serverReplies } from "../session/replies.ts";
 export interface BuildPorts {
   readonly clock: Clock;
   readonly dialer: Dialer;
+  /** Of the server: `log`, and its `error_log`. */
   readonly log: Log;
 }
 
@@ -31,6 +32,7 @@ export interface BuildPorts {
 export async function buildServer(settings: ServerSettings, ports: BuildPorts): Promise<ServerRuntime> {
   return Object.freeze({
     settings,
+    log: ports.log,
     rules: clientRules(settings),
     auth: await buildAuth(settings, ports),
     tls: await buildTls(settings),

@@ -48,7 +48,7 @@ export function interpretAnswer(head: HttpHead): AuthAnswer | WaitAnswer {
   try {
     return interpret(head);
   } catch (error) {
-    if (error instanceof CalloutError) return { kind: "failed", code: error.code, reason: error.message };
+    if (error instanceof CalloutError) return error.toAnswer();
     throw error;
   }
 }
@@ -85,8 +85,9 @@ function interpret(head: HttpHead): AuthAnswer | WaitAnswer {
 }
 
 function failure(code: AuthFailureCode, expected: string, got: string | null): CalloutError {
-  const what = got === null ? "none" : `"${displayText(got.slice(0, 80))}"`;
-  return new CalloutError(code, `expected ${expected}, got ${what}`);
+  const value = got === null ? null : displayText(got.slice(0, 80));
+  const what = value === null ? "none" : `"${value}"`;
+  return new CalloutError(code, `expected ${expected}, got ${what}`, { got: value });
 }
 
 function parseUpstream(headers: ReadonlyMap<string, string>): SocketAddress {

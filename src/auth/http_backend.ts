@@ -82,7 +82,7 @@ export class HttpBackend implements AuthBackend {
     try {
       return await this.#ask(formatRequest(this.#template, question), signal);
     } catch (error) {
-      if (error instanceof CalloutError) return { kind: "failed", code: error.code, reason: error.message };
+      if (error instanceof CalloutError) return error.toAnswer();
       return { kind: "failed", code: "closed", reason: `expected an answer, got: ${String(error)}` };
     }
   }

@@ -73,6 +73,11 @@ export function displayText(byteString: string): string {
   return decodeUtf8(byteString).replace(UNPRINTABLE, escapeCharacter);
 }
 
+/** {@linkcode displayText} in quotes that the text cannot end: its own quotes appear as `\x22`. */
+export function quoteText(byteString: string): string {
+  return `"${displayText(byteString).replaceAll('"', "\\x22")}"`;
+}
+
 function decodeUtf8(byteString: string): string {
   for (let i = 0; i < byteString.length; i++) {
     if (byteString.charCodeAt(i) < 0x80) continue;

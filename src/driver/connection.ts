@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { concatBytes, displayText } from "../bytes/latin1.ts";
+import { concatBytes, decodeLatin1, quoteText } from "../bytes/latin1.ts";
 import type { AddressRange } from "../config/settings.ts";
 import { ipInRange, parseIp } from "../bytes/ip_address.ts";
 import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
@@ -28,6 +28,7 @@ import {
 } from "../session/client_machine.ts";
 import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
 import { REPLIES, type SpokenReply } from "../session/replies.ts";
+import { shownLine } from "../session/shown_line.ts";
 import { addressText, clientHostPort } from "./address_text.ts";
 import { closeLingering } from "./linger.ts";
 import { openUpstream, type UpstreamResult } from "./open_upstream.ts";
@@ -38,6 +39,8 @@ import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_re
 
 /** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
 const SASL_LINE_OCTETS = 12_288 + 2;
+/** As much of a line that is too long is kept for the log, in octets. */
+const TOO_LONG_SHOWN_OCTETS = 512;
 /** Replies to pipelined commands are sent together, up to so many octets. */
 const OUTPUT_OCTETS = 4_096;
 /** How long the last word of an interruption may take to be written, milliseconds. */
@@ -79,6 +82,7 @@ export class Connection {
   #lastWord: Promise<void> | null = null;
   #octetsToUpstream = 0;
   #octetsToClient = 0;
+  #relayEndedBy: "client" | "upstream" | "client_reset" | "upstream_reset" | null = null;
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
     this.#transport = accepted;
@@ -190,7 +194,7 @@ export class Connection {
       header = reader.next();
     }
     if (header.kind === "fault") {
-      this.#note("error", "proxy_header_broken", `broken header: "${displayText(header.text)}"`, {
+      this.#note("error", "proxy_header_broken", `broken header: ${quoteText(header.text)}`, {
         code: header.code,
       });
       this.#over("proxy_header");
@@ -259,7 +263,8 @@ export class Connection {
       if (first === "delayed") return;
       this.#pendingRead = null;
       if (first === null) this.#over("client_closed");
-      this.#note("info", "early_talker", "client was rejected before greeting");
+      const said = shownLine(decodeLatin1(this.#smallBuffer(), 0, first));
+      this.#note("info", "early_talker", `client was rejected before greeting: ${said}`);
       await this.#refuseAtEntrance(REPLIES.earlyTalker, "early_talker");
     } finally {
       delay.disarm();
@@ -284,7 +289,11 @@ export class Connection {
         continue;
       }
       if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#commandTimeout());
-      await this.#advance(line === LINE_TOO_LONG ? { kind: "line_too_long" } : { kind: "line", line });
+      await this.#advance(
+        line === LINE_TOO_LONG
+          ? { kind: "line_too_long", begin: this.#framer.peek(TOO_LONG_SHOWN_OCTETS) }
+          : { kind: "line", line },
+      );
     }
   }
 
@@ -380,9 +389,14 @@ export class Connection {
 
   #noteAnswer(answer: AuthAnswer): void {
     if (answer.kind === "refused") {
-      this.#note("info", "client_login_failed", `client login failed: "${displayText(answer.text)}"`);
+      this.#note("info", "client_login_failed", `client login failed: ${quoteText(answer.text)}`);
     } else if (answer.kind === "failed") {
-      this.#note("error", "auth_unavailable", answer.reason, { code: answer.code });
+      const service = this.#server.settings.auth_http;
+      this.#note("error", "auth_unavailable", answer.reason, {
+        code: answer.code,
+        ...(service === null ? {} : { server: addressText(service.address) }),
+        ...(answer.got === undefined ? {} : { got: answer.got }),
+      });
     }
   }
 
@@ -465,6 +479,11 @@ export class Connection {
     );
     this.#octetsToUpstream = result.octetsToUpstream;
     this.#octetsToClient = result.octetsToClient;
+    this.#relayEndedBy = result.reset === null ? result.endedBy : `${result.endedBy}_reset`;
+    if (result.reset !== null) {
+      const level = result.endedBy === "client" ? "info" : "error";
+      this.#note(level, "relay_lost", result.reset, { side: result.endedBy });
+    }
     this.#services.metrics.relayed("to_upstream", result.octetsToUpstream);
     this.#services.metrics.relayed("to_client", result.octetsToClient);
     this.#over(result.timedOut ? "relay_timeout" : "relayed");
@@ -557,9 +576,7 @@ export class Connection {
 
   #noteUpstreamFailure(failure: Extract<UpstreamResult, { kind: "failed" }>): void {
     const said = failure.reply === null ? null : failure.reply.raw;
-    const text = said === null
-      ? ""
-      : `: "${displayText(String.fromCharCode(...said.subarray(0, 512)).trimEnd())}"`;
+    const text = said === null ? "" : `: ${quoteText(decodeLatin1(said.subarray(0, 512)).trimEnd())}`;
     const level: LogLevel = this.#server.settings.proxy_pass_error_message && said !== null
       ? "info"
       : "error";
@@ -570,7 +587,7 @@ export class Connection {
   }
 
   #noteEnd(outcome: SessionOutcome, seconds: number): void {
-    const { log } = this.#services;
+    const { log } = this.#server;
     if (!log.enabled("info")) return;
     const tls = this.#transport.tls;
     log.event("info", "session_closed", "client closed connection", this.#context, {
@@ -578,13 +595,14 @@ export class Connection {
       seconds,
       octets_to_upstream: this.#octetsToUpstream,
       octets_to_client: this.#octetsToClient,
+      relay_ended_by: this.#relayEndedBy,
       tls_protocol: tls?.protocol ?? null,
       tls_cipher: tls?.cipher ?? null,
     });
   }
 
   #note(level: LogLevel, event: string, message: string, fields?: LogFields): void {
-    const { log } = this.#services;
+    const { log } = this.#server;
     if (log.enabled(level)) log.event(level, event, message, this.#context, fields);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Clock, Deadline } from "../ports/clock.ts";
-import type { Transport } from "../ports/transport.ts";
+import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { closeLingering } from "./linger.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
@@ -28,6 +28,8 @@ export interface RelayResult {
   readonly timedOut: boolean;
   /** Who ended it first. */
   readonly endedBy: "client" | "upstream";
+  /** Whether he did so by a reset, and the text of the error then. */
+  readonly reset: string | null;
 }
 
 type PumpEnd = "eof" | "source_lost" | "sink_lost";
@@ -82,6 +84,7 @@ export async function relay(
     octetsToClient: toClient.octets,
     timedOut,
     endedBy: endedBy ?? "client",
+    reset: (endedBy === "upstream" ? toClient : toUpstream).reset,
   };
 }
 
@@ -107,6 +110,8 @@ class Pump {
   #finish: () => void = () => {};
   octets = 0;
   ended = false;
+  /** Text of the error when the source reset its connection. */
+  reset: string | null = null;
   /** Settles when the pump has ended. */
   readonly finished: Promise<void>;
 
@@ -144,7 +149,8 @@ class Pump {
         let count: number | null;
         try {
           count = await this.#from.read(buffer);
-        } catch {
+        } catch (error) {
+          if (error instanceof ConnectionError && error.code === "reset") this.reset = error.message;
           return "source_lost";
         }
         if (count === null) return "eof";

@@ -17,6 +17,8 @@ export interface ServerRuntime {
   readonly settings: ServerSettings;
   readonly rules: ClientRules;
   readonly auth: AuthBackend;
+  /** Where the sessions of this server are told of: `log`, and its `error_log`. */
+  readonly log: Log;
   /** Null where neither STARTTLS nor implicit TLS is configured. */
   readonly tls: TlsAcceptor | null;
   /** Null without `resolver`. */
@@ -37,6 +39,7 @@ export interface ListenerRuntime {
 export interface Services {
   readonly clock: Clock;
   readonly dialer: Dialer;
+  /** Where the process is told of: `log`, and the `error_log` of `mail:`. */
   readonly log: Log;
   readonly metrics: Metrics;
   readonly buffers: BufferPool;

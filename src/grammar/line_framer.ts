@@ -56,6 +56,11 @@ export class LineFramer {
     return this.#octets.length >= text.length && this.#octets.text(0, text.length).toUpperCase() === text;
   }
 
+  /** What is pending, as a byte string of at most `octets`. */
+  peek(octets: number): string {
+    return this.#octets.text(0, Math.min(octets, this.#octets.length));
+  }
+
   /** Everything that was not taken, for the peer that comes after the commands. */
   takeRest(): Uint8Array {
     this.#forgetSearch();

@@ -89,6 +89,8 @@ export type AuthAnswer =
     readonly code: AuthFailureCode;
     /** For the log: what was expected and what came. Never has credentials. */
     readonly reason: string;
+    /** For the log too: the value that was wrong, where there was one. */
+    readonly got?: string;
   };
 
 /** Stable codes of a failed callout, for logs and metrics. */

@@ -12,6 +12,7 @@ import { type Command, parseCommand, parseSaslResponse, type Verb } from "../gra
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SessionOutcome } from "../ports/telemetry.ts";
 import { DEFAULT_REFUSAL_CODE, REPLIES, reply, type ServerReplies, type SpokenReply } from "./replies.ts";
+import { shownLine } from "./shown_line.ts";
 import { beginExchange, continueExchange, type Exchange, type ExchangeStep } from "./sasl_exchange.ts";
 
 /** What the configuration fixes for all sessions of a server. */
@@ -79,7 +80,8 @@ export type ClientState =
 
 export type ClientEvent =
   | { readonly kind: "line"; readonly line: string }
-  | { readonly kind: "line_too_long" }
+  /** `begin` is what came of the line, as a byte string. */
+  | { readonly kind: "line_too_long"; readonly begin: string }
   | { readonly kind: "tls_started" }
   | { readonly kind: "answered"; readonly answer: AuthAnswer }
   | { readonly kind: "waited" }
@@ -128,7 +130,7 @@ export function stepClient(state: ClientState, event: ClientEvent, rules: Client
     case "line":
       return stepLine(state, event.line, rules);
     case "line_too_long":
-      return stepLineTooLong(state);
+      return stepLineTooLong(state, event.begin);
     case "tls_started": {
       if (state.phase !== "upgrading") break;
       // RFC 3207 §4.2: all that was learned before TLS is forgotten. What guards the session itself is not
@@ -203,12 +205,13 @@ function invalid(known: Known, rules: ClientRules): ClientStep {
   };
 }
 
-function stepLineTooLong(state: ClientState): ClientStep {
+function stepLineTooLong(state: ClientState, begin: string): ClientStep {
   const sasl = state.phase === "authenticating" || state.phase === "challenged";
+  const shown = sasl ? "" : ` ${shownLine(begin)}`;
   return {
     state: { phase: "closed" },
     effects: [
-      { do: "note", event: "line_too_long", message: "client sent too long command" },
+      { do: "note", event: "line_too_long", message: `client sent too long command${shown}` },
       {
         do: "reply",
         reply: sasl ? REPLIES.saslLineTooLong : REPLIES.invalidCommand,
@@ -261,7 +264,7 @@ function stepMail(known: Known, command: Command, rules: ClientRules): ClientSte
   if (tlsMissing(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
   if (!rules.methods.has("none")) {
     const step = say(known, REPLIES.authRequired, command.verb);
-    const message = "client was rejected: authentication required";
+    const message = `client was rejected: ${shownLine(command.text)}`;
     return { ...step, effects: [{ do: "note", event: "mail_rejected", message }, ...step.effects] };
   }
   if (known.mail !== null) return say(known, REPLIES.badSequence, command.verb);

@@ -1,178 +1,22 @@
-/**
- * The log: one JSON object per line.
- *
- * A line is formatted at once and written later, together with the others that came meanwhile. One write is under
- * way at a time, so that lines keep their order and a slow reader of the log delays no session; while it waits, at
- * most {@linkcode BUFFER_UNITS} are kept, and what comes on top is dropped, counted and reported.
- *
- * @module
- */
-import type { Log, LogFields, LogLevel, SessionContext } from "../ports/telemetry.ts";
 import { formatLine } from "./json_line.ts";
+import { type LineFormat, LineLog, type LineLogOptions } from "./line_log.ts";
 import type { LogSink } from "./log_sink.ts";
 
-/** Bound of the lines that wait for the sink, in UTF-16 units: for ASCII, 1 MiB. */
-const BUFFER_UNITS = 1024 * 1024;
-
-/** How long `flush()` and `close()` wait for a sink that takes nothing, in milliseconds. */
-const FLUSH_MS = 2000;
-
-const SEVERITY: Readonly<Record<LogLevel | "off", number>> = {
-  debug: 0,
-  info: 1,
-  notice: 2,
-  warn: 3,
-  error: 4,
-  crit: 5,
-  alert: 6,
-  emerg: 7,
-  off: 8,
-};
-
-/** Settings of a {@linkcode JsonLog}. */
-export interface JsonLogOptions {
-  /** The least severe level that is written; `off` writes nothing. */
-  readonly level: LogLevel | "off";
-  /** Milliseconds since the epoch; the system's clock by default. */
-  readonly now?: () => number;
-  /** Time limit of `flush()` and `close()` in milliseconds; 2000 by default. */
-  readonly flushMs?: number;
-}
-
-/** A {@linkcode Log} over a {@linkcode LogSink}. None of its methods throws or rejects. */
-export class JsonLog implements Log {
-  readonly #sink: LogSink;
-  readonly #threshold: number;
-  readonly #now: () => number;
-  readonly #flushMs: number;
-  readonly #encoder = new TextEncoder();
-  #pending = "";
-  #pendingLines = 0;
-  #dropped = 0;
-  #reopenWanted = false;
-  #writing: Promise<void> | null = null;
-  #closed = false;
-  #stampedAt = NaN;
-  #stamp = "";
-
-  constructor(sink: LogSink, options: JsonLogOptions) {
-    this.#sink = sink;
-    this.#threshold = SEVERITY[options.level];
-    this.#now = options.now ?? Date.now;
-    this.#flushMs = options.flushMs ?? FLUSH_MS;
-  }
-
-  enabled(level: LogLevel): boolean {
-    return SEVERITY[level] >= this.#threshold && !this.#closed;
-  }
-
-  event(
-    level: LogLevel,
-    event: string,
-    message: string,
-    session: SessionContext | null,
-    fields?: LogFields,
-  ): void {
-    if (!this.enabled(level)) return;
-    const line = formatLine(this.#timestamp(), level, event, message, session, fields);
-    if (this.#pending.length + line.length > BUFFER_UNITS) {
-      this.#dropped++;
-      return;
-    }
-    this.#append(line);
-    this.#writing ??= this.#writeAll();
-  }
-
-  /** Settles when the lines so far are written, or the sink has taken too long. */
-  async flush(): Promise<void> {
-    if (this.#writing === null) return;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, this.#flushMs);
-    await Promise.race([this.#writing, late.promise]);
-    clearTimeout(timer);
-  }
-
-  /** Opens the sink again, after log rotation (nginx: USR1). Failure is logged to the sink as it was. */
-  async reopen(): Promise<void> {
-    if (this.#closed) return;
-    this.#reopenWanted = true;
-    this.#writing ??= this.#writeAll();
-    await this.flush();
-  }
-
-  /** Writes what waits and releases the sink. Idempotent; later events are ignored. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.flush();
-    this.#sink.close();
-  }
-
-  #append(line: string): void {
-    this.#pending += line;
-    this.#pendingLines++;
-  }
-
-  #timestamp(): string {
-    const now = this.#now();
-    if (now !== this.#stampedAt) {
-      this.#stampedAt = now;
-      this.#stamp = new Date(now).toISOString();
-    }
-    return this.#stamp;
-  }
-
-  async #writeAll(): Promise<void> {
-    // Lines of the same turn come along.
-    await Promise.resolve();
-    while (this.#pendingLines > 0 || this.#reopenWanted) {
-      if (this.#reopenWanted) await this.#reopenSink();
-      if (this.#pendingLines > 0) await this.#writeBatch();
-    }
-    this.#writing = null;
-  }
-
-  async #writeBatch(): Promise<void> {
-    const lines = this.#pendingLines;
-    const dropped = this.#dropped;
-    const batch = this.#encoder.encode(this.#pending + this.#droppedLine());
-    this.#pending = "";
-    this.#pendingLines = 0;
-    let written = 0;
-    try {
-      while (written < batch.length) {
-        const taken = await this.#sink.write(batch.subarray(written));
-        if (taken === 0) throw new Deno.errors.WriteZero("the log took nothing");
-        written += taken;
-      }
-      this.#dropped -= dropped;
-    } catch {
-      // There is nowhere to tell it now; the count is told when the sink works again.
-      this.#dropped += lines;
-      // A torn line must not swallow the next one.
-      if (written > 0) this.#pending = "\n" + this.#pending;
-    }
-  }
-
-  #droppedLine(): string {
-    if (this.#dropped === 0) return "";
-    const fields = { lines: this.#dropped };
-    return formatLine(this.#timestamp(), "warn", "log_dropped", "log lines were dropped", null, fields);
-  }
-
-  async #reopenSink(): Promise<void> {
-    this.#reopenWanted = false;
-    try {
-      await this.#sink.reopen();
-    } catch (error) {
-      const message = `cannot reopen the log: ${error instanceof Error ? error.message : String(error)}`;
-      this.#append(formatLine(this.#timestamp(), "error", "log_reopen_failed", message, null, undefined));
-    }
+/** The structured log: one JSON object per line. */
+export class JsonLog extends LineLog {
+  constructor(sink: LogSink, options: LineLogOptions) {
+    super(sink, jsonFormat(), options);
   }
 }
 
-/** A log that nobody reads (`log: off`). */
-export const NO_LOG: Log = Object.freeze({
-  enabled: () => false,
-  event: () => {},
-});
+function jsonFormat(): LineFormat {
+  let stampedAt = NaN;
+  let stamp = "";
+  return (now, level, event, message, session, fields) => {
+    if (now !== stampedAt) {
+      stampedAt = now;
+      stamp = new Date(now).toISOString();
+    }
+    return formatLine(stamp, level, event, message, session, fields);
+  };
+}

@@ -24,7 +24,9 @@ export function jsonString(text: string): string {
   return JSON.stringify(readable(text)).replace(UNSAFE, escapeUnit);
 }
 
-function readable(text: string): string {
+/** A byte string whose octets are valid UTF-8 as that text, any other text as it is. */
+export function readable(text: string): string {
+  if (PLAIN.test(text)) return text;
   if (!OCTETS.test(text)) return text;
   try {
     return utf8.decode(Uint8Array.from(text, (unit) => unit.charCodeAt(0)));

@@ -1,8 +1,9 @@
 import type { LogLevel } from "../ports/telemetry.ts";
 import { JsonLog } from "./json_log.ts";
 import { type LogSink, openFile, openStream } from "./log_sink.ts";
+import { NginxLog } from "./nginx_log.ts";
 
-/** A destination of log lines as the configuration has it (`log`). */
+/** A destination of log lines as the configuration has it (`log`, `error_log`). */
 export interface LogTarget {
   readonly to:
     | { readonly kind: "stderr" }
@@ -13,14 +14,24 @@ export interface LogTarget {
 }
 
 /**
- * Opens the log that `target` asks for.
+ * Opens the structured log that `target` asks for.
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
  */
 export function openLog(target: LogTarget): JsonLog {
-  if (target.to.kind === "off") return new JsonLog(NOWHERE, { level: "off" });
-  return new JsonLog(target.to.kind === "file" ? openFile(target.to.path) : openStream(target.to.kind), {
-    level: target.level,
-  });
+  return new JsonLog(openSink(target), { level: target.to.kind === "off" ? "off" : target.level });
+}
+
+/**
+ * Opens a log in nginx's line format.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
+ */
+export function openErrorLog(target: LogTarget): NginxLog {
+  return new NginxLog(openSink(target), { level: target.to.kind === "off" ? "off" : target.level });
+}
+
+function openSink({ to }: LogTarget): LogSink {
+  if (to.kind === "off") return NOWHERE;
+  return to.kind === "file" ? openFile(to.path) : openStream(to.kind);
 }
 
 const NOWHERE: LogSink = {

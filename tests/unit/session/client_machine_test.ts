@@ -337,7 +337,10 @@ const CASES: readonly {
   {
     name: "ends the session after a line that is too long",
     dialogue: [
-      [{ kind: "line_too_long" }, `[note line_too_long] ${invalid} [close line_too_long lingering]`],
+      [
+        { kind: "line_too_long", begin: "" },
+        `[note line_too_long] ${invalid} [close line_too_long lingering]`,
+      ],
     ],
   },
   {
@@ -345,7 +348,7 @@ const CASES: readonly {
     dialogue: [
       ["AUTH PLAIN", "334"],
       [
-        { kind: "line_too_long" },
+        { kind: "line_too_long", begin: "" },
         "[note line_too_long] 500 5.5.6 Authentication exchange line is too long [close line_too_long lingering]",
       ],
     ],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { JsonLog, NO_LOG } from "../../../src/telemetry/json_log.ts";
+import { JsonLog } from "../../../src/telemetry/json_log.ts";
+import { NO_LOG } from "../../../src/telemetry/line_log.ts";
 import { type LogSink, openFile } from "../../../src/telemetry/log_sink.ts";
 
 /** A sink in memory: writes wait while `hold()` is in force, and fail while `broken` is set. */
