@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { type Directives, withEdge } from "../support/edge.ts";
+import { Buffer } from "node:buffer";
+import { testCertificates } from "../support/certificates.ts";
+import { DialogueClient } from "../support/dialogue_client.ts";
+import { type CertificateFiles, type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { messageContent } from "../support/message.ts";
+import { ConnStream } from "../support/peer_stream.ts";
 import { accepted } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 import { decodeLatin1 } from "../../src/bytes/latin1.ts";
@@ -26,38 +30,45 @@ Deno.test("a client that ends its direction still gets every outstanding reply",
   await withEdge({
     callout: () => accepted(upstream.port),
     servers: (files) => [XCLIENT_OFF, { ...XCLIENT_OFF, ...files.server(), ssl: "on" }],
-  }, async ({ connect }) => {
-    await using client = await connect();
-    await client.authPlain("alice", "secret");
-    await client.send("NOOP\r\nQUIT\r\n");
-    await client.closeWrite();
-    gone.resolve();
-    await client.expect("250 2.0.0 late");
-    await client.expect("221 2.0.0 Bye");
-    await client.expectEnd();
+  }, async ({ connect, files }) => {
+    for (const index of [0, 1]) {
+      await using client = await connect(index, { greeting: false });
+      if (index === 1) {
+        await client.startTls({ authorities: files.made.root.certificate, serverName: "mail.test" });
+      }
+      await client.expect("220 mail.test ESMTP ready");
+      await client.authPlain("alice", "secret");
+      await client.send("NOOP\r\nQUIT\r\n");
+      await client.closeWrite();
+      gone.resolve();
+      await client.expect("250 2.0.0 late");
+      await client.expect("221 2.0.0 Bye");
+      await client.expectEnd();
+    }
   });
 });
 
-Deno.test("a mail server that ends its direction still gets what the client says", async () => {
-  const heard = Promise.withResolvers<string>();
+Deno.test("a mail server that ends the session is heard to its last word, whatever the client still sends", async () => {
   await using upstream = new ScriptedUpstream(async (peer) => {
     await enter(peer);
-    await peer.reply("421 4.3.2 going");
+    await peer.readUntil("DATA\r\n");
+    await peer.send("x".repeat(200_000) + "\r\n421 4.3.2 going\r\n");
     await peer.closeWrite();
-    heard.resolve((await peer.readToEnd()).text);
+    await peer.readToEnd(); // closed with octets unread, the connection would be reset
   });
-  await withEdge(
-    { callout: () => accepted(upstream.port), servers: () => [XCLIENT_OFF] },
-    async ({ connect }) => {
-      await using client = await connect();
-      await client.authPlain("alice", "secret");
-      await client.expect("421 4.3.2 going");
-      await client.send("QUIT\r\n");
-      await client.closeWrite();
-      await client.readToEnd();
-      assert.ok(["QUIT\r\n", ""].includes(await heard.promise));
-    },
-  );
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: () => [XCLIENT_OFF],
+  }, async ({ connect, postern }) => {
+    await using client = await connect();
+    await client.authPlain("alice", "secret");
+    const sent = client.send("DATA\r\n" + decodeLatin1(messageContent(500_000))).catch(() => {});
+    const { text, ending } = await client.readToEnd();
+    await sent;
+    assert.equal(ending, "end");
+    assert.equal(text.length, 200_000 + "\r\n421 4.3.2 going\r\n".length);
+    assert.equal((await postern.event("session_closed"))["outcome"], "relayed");
+  });
 });
 
 Deno.test("what a client pipelines behind AUTH and RCPT reaches the mail server in order", async () => {
@@ -145,40 +156,161 @@ Deno.test("a relay in which nobody speaks is cut after proxy_timeout, one in whi
   });
 });
 
-Deno.test("a client that does not read stops the mail server from sending, and loses nothing", async () => {
-  const octets = 24 * 1024 * 1024;
-  const content = messageContent(octets);
-  let blocked = true;
-  await using upstream = new ScriptedUpstream(async (peer) => {
-    await enter(peer);
-    await peer.send(content);
-    blocked = false;
-    await peer.closeWrite();
-    await peer.readToEnd();
-  });
-  await withEdge(
-    { callout: () => accepted(upstream.port), servers: () => [XCLIENT_OFF] },
-    async ({ connect, postern }) => {
-      await using client = await connect();
-      await client.authPlain("alice", "secret");
-      const memory = await residentOctets(postern.pid);
-      // Another session is served from start to end meanwhile: time enough to buffer, if somebody did.
-      await using other = await connect();
-      await other.command("NOOP", /^250 /);
-      await other.quit();
+for (const secure of [false, true]) {
+  const legs = secure ? "over TLS on both sides" : "in plain";
+
+  Deno.test(`a client that does not read stops the mail server from sending, and loses nothing, ${legs}`, async () => {
+    const { server } = await testCertificates();
+    const octets = 64 * 1024 * 1024;
+    const content = messageContent(octets);
+    let blocked = true;
+    await using upstream = new ScriptedUpstream(async (peer) => {
+      await enter(peer);
+      await peer.send(content);
+      blocked = false;
+      await peer.closeWrite();
+      await peer.readToEnd();
+    }, secure ? { tls: server } : {});
+    await withEdge({
+      callout: () => accepted(upstream.port),
+      servers: (files) => [legDirectives(files, secure)],
+    }, async (edge) => {
+      await using client = await signedIn(edge, secure);
+      await letOthersWork(edge, secure); // what sessions need once is not counted
+      const memory = await residentOctets(edge.postern.pid);
+      await letOthersWork(edge, secure);
       assert.equal(blocked, true);
-      assert.ok(await residentOctets(postern.pid) - memory < octets / 2);
-      let received = 0;
+      const held = await residentOctets(edge.postern.pid) - memory;
+      assert.ok(held < octets / 2, `the proxy holds ${held} octets`);
+      // The first of it may have come together with the reply to AUTH.
+      let received = (await client.readOctets(client.unread.length)).length;
       for (let chunk = await client.stream.read(); chunk !== null; chunk = await client.stream.read()) {
-        assert.deepEqual(chunk, content.subarray(received, received + chunk.length));
+        assert.equal(Buffer.compare(chunk, content.subarray(received, received + chunk.length)), 0);
         received += chunk.length;
       }
       assert.equal(received, octets);
-    },
-  );
+    });
+  });
+
+  Deno.test(`a mail server that does not read stops the client from sending, and loses nothing, ${legs}`, async () => {
+    const { server } = await testCertificates();
+    const octets = 64 * 1024 * 1024;
+    const content = messageContent(octets);
+    const mayRead = Promise.withResolvers<void>();
+    let received = 0;
+    await using upstream = new ScriptedUpstream(async (peer) => {
+      await enter(peer);
+      await mayRead.promise;
+      received = (await peer.readOctets(peer.unread.length)).length;
+      for (let chunk = await peer.stream.read(); chunk !== null; chunk = await peer.stream.read()) {
+        assert.equal(Buffer.compare(chunk, content.subarray(received, received + chunk.length)), 0);
+        received += chunk.length;
+      }
+      await peer.reply("250 all of it");
+    }, secure ? { tls: server } : {});
+    await withEdge({
+      callout: () => accepted(upstream.port),
+      servers: (files) => [legDirectives(files, secure)],
+    }, async (edge) => {
+      await using client = await signedIn(edge, secure);
+      await letOthersWork(edge, secure); // what sessions need once is not counted
+      const memory = await residentOctets(edge.postern.pid);
+      let sent = false;
+      const sending = client.send(content).then(() => {
+        sent = true;
+        return client.closeWrite();
+      });
+      sending.catch(() => {}); // awaited below, unless the test fails before
+      await letOthersWork(edge, secure);
+      assert.equal(sent, false);
+      const held = await residentOctets(edge.postern.pid) - memory;
+      assert.ok(held < octets / 2, `the proxy holds ${held} octets`);
+      mayRead.resolve();
+      await sending;
+      await client.expect("250 all of it");
+      await client.expectEnd();
+      assert.equal(received, octets);
+    });
+  });
+}
+
+function legDirectives(files: CertificateFiles, secure: boolean): Directives {
+  if (!secure) return XCLIENT_OFF;
+  return {
+    ...XCLIENT_OFF,
+    ...files.server(),
+    ssl: "on",
+    proxy_ssl: "on",
+    proxy_ssl_name: "mx.test",
+    proxy_ssl_trusted_certificate: files.root,
+  };
+}
+
+/** A client that is signed in. Its TLS is Deno's own, which has back-pressure. */
+async function signedIn({ connect, postern, files }: Edge, secure: boolean): Promise<DialogueClient> {
+  const address = { hostname: "127.0.0.1", port: postern.port() };
+  const client = secure
+    ? new DialogueClient(
+      new ConnStream(await Deno.connectTls({ ...address, caCerts: [files.made.root.certificate] })),
+    )
+    : await connect(0, { greeting: false });
+  await client.expect("220 mail.test ESMTP ready");
+  await client.authPlain("alice", "secret");
+  return client;
+}
+
+/** Serves other sessions meanwhile: time enough to buffer, if somebody did. */
+async function letOthersWork({ connect, files }: Edge, secure: boolean): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    await using other = await connect(0, { greeting: false });
+    if (secure) await other.startTls({ authorities: files.made.root.certificate, serverName: "mail.test" });
+    await other.expect(/^220 /);
+    await other.command("NOOP", /^250 /);
+    await other.quit();
+  }
+}
+
+Deno.test("a connection that is reset on one side ends the other, at every stage of a message", async () => {
+  const stages = ["MAIL FROM:<a@b.test>\r\n", "DATA\r\n", "DATA\r\n" + "x".repeat(300_000)];
+  const upstreamEnds: Promise<unknown>[] = [];
+  await using upstream = new ScriptedUpstream(async (peer, index) => {
+    await enter(peer);
+    const stage = stages[index >> 1]!;
+    await peer.readOctets(stage.length);
+    await peer.reply("250 so far");
+    // Every second time the mail server is the one that goes.
+    if (index % 2 === 0) upstreamEnds.push(peer.readToEnd());
+    else return;
+    await upstreamEnds.at(-1);
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: () => [XCLIENT_OFF],
+  }, async ({ connect, postern }) => {
+    for (const stage of stages) {
+      for (const whoGoes of ["client", "upstream"]) {
+        const client = await connect();
+        await client.authPlain("alice", "secret");
+        await client.send(stage);
+        // A socket that is closed while octets wait in it is reset: the reply is not read.
+        if (whoGoes === "upstream") {
+          await client.expect("250 so far");
+          await client.readToEnd();
+        }
+        await client.close();
+      }
+    }
+    for (let conn = 1; conn <= 6; conn++) {
+      const line = await postern.event("session_closed", (candidate) => candidate["conn"] === conn);
+      assert.equal(line["outcome"], "relayed");
+    }
+  });
 });
 
+/** Memory of a process, asked of `cat` as Deno lets nobody read /proc without all permissions. */
 async function residentOctets(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output();
+  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1];
+  assert.ok(kilobytes !== undefined);
+  return Number(kilobytes) * 1024;
 }

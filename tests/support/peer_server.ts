@@ -1,7 +1,15 @@
+import type { CertificateAndKey } from "./certificates.ts";
 import { within } from "./patience.ts";
 import { ConnStream } from "./peer_stream.ts";
 
-/** A listening socket of a scripted peer: on a loopback port of the kernel's choice, or on a Unix socket. */
+/** Where a peer listens: a loopback port of the kernel's choice, or a Unix socket. */
+export interface PeerAddress {
+  readonly path?: string;
+  /** Takes Deno's own TLS at once, which has back-pressure; for loopback ports. */
+  readonly tls?: CertificateAndKey;
+}
+
+/** A listening socket of a scripted peer. */
 export class PeerServer {
   /** The port, or 0 on a Unix socket. */
   readonly port: number;
@@ -14,12 +22,10 @@ export class PeerServer {
 
   /**
    * Serves every connection with `serve`, which need not close it. What `serve` throws is thrown again by
-   * `close()`.
+   * `close()`, unless it says that the connection was lost: whether it may be lost is for the test to say.
    */
-  constructor(serve: (stream: ConnStream) => Promise<void>, address: { readonly path?: string } = {}) {
-    this.#listener = address.path === undefined
-      ? Deno.listen({ hostname: "127.0.0.1", port: 0 })
-      : Deno.listen({ transport: "unix", path: address.path });
+  constructor(serve: (stream: ConnStream) => Promise<void>, address: PeerAddress = {}) {
+    this.#listener = listen(address);
     this.port = this.#listener.addr.transport === "tcp" ? this.#listener.addr.port : 0;
     this.#accepting = this.#accept(serve);
   }
@@ -61,7 +67,7 @@ export class PeerServer {
 
   async #accept(serve: (stream: ConnStream) => Promise<void>): Promise<void> {
     for await (const conn of this.#listener) {
-      if (conn.remoteAddr.transport === "tcp") (conn as Deno.TcpConn).setNoDelay(true);
+      if ("setNoDelay" in conn) (conn as Deno.TcpConn).setNoDelay(true);
       const stream = new ConnStream(conn);
       this.#open.set(stream, this.#run(serve, stream));
     }
@@ -72,11 +78,23 @@ export class PeerServer {
     try {
       await serve(stream);
     } catch (error) {
-      if (!this.#closing) this.#failures.push(error);
+      if (!this.#closing && !isLoss(error)) this.#failures.push(error);
     } finally {
       this.#active--;
       await stream.close();
       this.#open.delete(stream);
     }
   }
+}
+
+function listen({ path, tls }: PeerAddress): Deno.Listener {
+  if (path !== undefined) return Deno.listen({ transport: "unix", path });
+  const address = { hostname: "127.0.0.1", port: 0 };
+  if (tls === undefined) return Deno.listen(address);
+  return Deno.listenTls({ ...address, cert: tls.certificate, key: tls.key });
+}
+
+function isLoss(error: unknown): boolean {
+  const { BrokenPipe, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return [BrokenPipe, ConnectionReset, ConnectionAborted].some((loss) => error instanceof loss);
 }

@@ -75,7 +75,10 @@ export interface PeerTlsOptions {
   readonly maxVersion?: "TLSv1.2" | "TLSv1.3";
 }
 
-/** A connection over TLS of `node:tls`. */
+/**
+ * A connection over TLS of `node:tls`. It has no back-pressure: it reads what comes and takes what is written. Where
+ * a test needs that, it has Deno's own TLS over a {@linkcode ConnStream}.
+ */
 export class TlsStream implements PeerStream {
   readonly socket: tls.TLSSocket;
   readonly #plain: ConnStream;
@@ -153,12 +156,12 @@ export class TlsStream implements PeerStream {
   }
 
   async close(): Promise<void> {
-    if (!this.socket.closed) {
-      const closed = new Promise<void>((resolve) => this.socket.once("close", () => resolve()));
-      this.socket.destroy();
-      await closed;
-    }
-    await this.#plain.close();
+    const closed = this.socket.closed
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => this.socket.once("close", () => resolve()));
+    this.socket.destroy();
+    await this.#plain.close(); // first: a write that is stuck below would hold up the end of the socket
+    await closed;
   }
 }
 

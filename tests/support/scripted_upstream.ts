@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Dialogue } from "./dialogue.ts";
-import { PeerServer } from "./peer_server.ts";
+import { type PeerAddress, PeerServer } from "./peer_server.ts";
 import { ConnStream, type PeerStream, type PeerTlsOptions, TlsStream } from "./peer_stream.ts";
 
 /** One connection of the proxy to a {@linkcode ScriptedUpstream}. */
@@ -53,7 +53,7 @@ export class ScriptedUpstream extends PeerServer {
 
   constructor(
     script: (peer: UpstreamDialogue, index: number) => Promise<void>,
-    address: { readonly path?: string } = {},
+    address: PeerAddress = {},
   ) {
     const dialogues: UpstreamDialogue[] = [];
     super(async (stream) => {
