@@ -166,6 +166,8 @@ class Opening {
       switch (effect.do) {
         case "send":
           this.#doing(UPSTREAM_PHASES[state.phase].doing);
+          // What came before the command cannot be its answer; nginx throws it away too.
+          reader.clear();
           await transport().write(encodeLatin1(effect.line + "\r\n"));
           break;
         case "await":
