@@ -29,13 +29,17 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
 
 const USAGE = `Usage: postern COMMAND [OPTIONS]
 
-  run --config FILE      serve the configuration until SIGTERM or Ctrl-C
-  check --config FILE    validate the configuration and print what is in effect
-                         exit code: 0 good, 1 bad configuration, 2 wrong usage
-  hash-password          read a password from standard input, print its hash for "users"
-  convert FILE [-o OUT]  turn the mail{} part of an nginx configuration into a Postern one
-  version                print the version
-  help                   print this text
+  run --config FILE        serve the configuration until SIGTERM or Ctrl-C
+  run --nginx-conf FILE    the same from the mail{} part of an nginx configuration
+  check --config FILE      validate the configuration and print what is in effect; takes --nginx-conf too
+                           exit code: 0 good, 1 bad configuration, 2 wrong usage
+  convert FILE [-o OUT]    turn the mail{} part of an nginx configuration into a Postern one
+                           exit code: 0 all taken over, 3 something left out, 1 bad configuration, 2 wrong usage
+  hash-password            read a password from standard input, print its hash for "users"
+  version                  print the version
+  help                     print this text
+
+-p PREFIX goes with an nginx configuration: where it and its relative names of logs and pid file begin.
 `;
 
 /** Runs the command line and returns the exit code. */

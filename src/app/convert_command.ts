@@ -3,15 +3,10 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
-import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { convertNginx, type NginxConversion } from "../config/nginx_convert.ts";
-import { expandPattern } from "../config/nginx_glob.ts";
-import { directoryOf, type NginxFiles } from "../config/nginx_include.ts";
 import { NginxConfigError } from "../config/nginx_lexer.ts";
 import { UsageError } from "./command_options.ts";
-import { diskFiles } from "./disk_files.ts";
+import { formatLeftOut, readNginxConfig } from "./read_nginx_config.ts";
 
 /** Where the command writes. */
 export interface ConvertIo {
@@ -29,9 +24,7 @@ export async function runConvert(args: string[], io: ConvertIo): Promise<number>
     const { yaml, left_out } = readNginxConfig(file, prefix);
     if (output === null) io.out(yaml);
     else await Deno.writeTextFile(output, yaml);
-    for (const { file, line, directive, reason } of left_out) {
-      io.err(`${file}:${line}: ${directive}: ${reason}\n`);
-    }
+    if (left_out.length > 0) io.err(formatLeftOut(left_out));
     return left_out.length === 0 ? 0 : 3;
   } catch (error) {
     if (error instanceof UsageError) {
@@ -75,39 +68,5 @@ function parse(args: string[]) {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/**
- * Reads an nginx configuration from disk. With a prefix, a relative `file` begins there, as with `nginx -p -c`, or
- * else in the current directory; without one, the prefix is the directory of the file.
- * @throws {NginxConfigError} where nginx would not start.
- */
-export function readNginxConfig(file: string, prefix: string | null): NginxConversion {
-  const path = locate(file, prefix);
-  return convertNginx({
-    file: path,
-    files: nginxFiles,
-    prefix: prefix === null ? directoryOf(path) : resolve(prefix),
-  });
-}
-
-function locate(file: string, prefix: string | null): string {
-  if (prefix === null || isAbsolute(file)) return resolve(file);
-  const under = resolve(prefix, file);
-  return existsSync(under) ? under : resolve(file);
-}
-
-const nginxFiles: NginxFiles = {
-  readText: (path) => diskFiles.readText(path),
-  glob: (pattern) => expandPattern(pattern, namesIn),
-};
-
-function namesIn(directory: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(directory), (entry) => entry.name);
-  } catch {
-    // A directory that is missing or closed to us has no files that match, as for glob(3).
-    return [];
   }
 }

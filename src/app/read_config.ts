@@ -26,7 +26,8 @@ export function readConfig(file: string, files: FileAccess = diskFiles): ReadCon
   return { ok: false, text: result.map((problem) => formatProblem(problem) + "\n").join("") };
 }
 
-function isProblems(result: Config | readonly ConfigProblem[]): result is readonly ConfigProblem[] {
+/** Whether loading gave problems instead of a configuration. */
+export function isProblems(result: Config | readonly ConfigProblem[]): result is readonly ConfigProblem[] {
   return Array.isArray(result);
 }
 

@@ -1,5 +1,5 @@
 import type { Config } from "../config/settings.ts";
-import { openLog } from "../telemetry/open_log.ts";
+import type { MainContext } from "../config/nginx_main.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, serveMetrics } from "../telemetry/metrics_server.ts";
@@ -7,7 +7,9 @@ import { exposeMetrics } from "../telemetry/metrics_text.ts";
 import type { Log } from "../ports/telemetry.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
-import { readConfig } from "./read_config.ts";
+import { type ChosenConfig, CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
+import { type Logs, openLogs } from "./open_logs.ts";
+import { type PidFile, writePidFile } from "./pid_file.ts";
 import { type Postern, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -16,35 +18,67 @@ const GRACE_MS = 10_000;
 /** After SIGQUIT sessions end on their own (nginx: graceful shutdown); a day bounds it. */
 const QUIT_GRACE_MS = 24 * 3_600_000;
 
-/** `postern run --config FILE`: serves until a signal ends it. 1 for a bad configuration, 2 for wrong usage. */
+/**
+ * `postern run --config FILE` or `--nginx-conf FILE`: serves until a signal ends it. 1 for a bad configuration, 2
+ * for wrong usage.
+ */
 export async function runCommand(args: string[], io: CommandIo): Promise<number> {
-  let file: string;
+  let chosen: ChosenConfig;
   try {
-    const options = parseOptions("run", args, { config: { type: "string", short: "c" } });
-    if (options.config === undefined) throw new UsageError("postern run: --config FILE is missing");
-    file = options.config;
+    chosen = readChosenConfig("run", parseOptions("run", args, CONFIG_OPTIONS));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     io.err(error.message + "\n");
     return 2;
   }
-  const result = readConfig(file);
-  if (!result.ok) {
-    io.err(result.text);
+  if (!chosen.ok) {
+    io.err(chosen.text);
     return 1;
   }
-  return await runConfig(result.config, io);
+  io.err(chosen.leftOut + nginxNotices(chosen.nginx));
+  let logs: Logs;
+  try {
+    logs = openLogs(chosen.config);
+  } catch (error) {
+    io.err(`postern: cannot open a log: ${reason(error)}\n`);
+    return 1;
+  }
+  return await runConfig(chosen.config, logs, { io, pidFile: chosen.nginx?.pid ?? null });
 }
 
-async function runConfig(config: Config, io: CommandIo): Promise<number> {
-  const log = openLog(config.main.log);
+/** What nginx would do for its main context and Postern cannot. */
+function nginxNotices(nginx: MainContext | null): string {
+  if (nginx === null) return "";
+  const notices = [];
+  if (nginx.daemon !== false) {
+    notices.push("daemon: the runtime cannot detach, Postern stays in the foreground");
+  }
+  if (nginx.user.length > 0) {
+    notices.push("user: the runtime cannot change its user, Postern keeps the one it has");
+  }
+  return notices.map((notice) => `postern: ${notice}\n`).join("");
+}
+
+async function runConfig(
+  config: Config,
+  logs: Logs,
+  { io, pidFile }: { readonly io: CommandIo; readonly pidFile: string | null },
+): Promise<number> {
+  const log = logs.process;
   const guard = guardProcess(log);
   const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
   const block = new MetricMemory();
   let metricsServer: MetricsServer | null = null;
+  let pid: PidFile | null = null;
   let stopping = false;
   try {
-    const postern = await serve(config, { log, metrics: new CountedMetrics(block) });
+    const postern = await serve(config, {
+      log,
+      serverLog: (settings) => logs.forServer(settings),
+      metrics: new CountedMetrics(block),
+    });
+    // Only who has the addresses may say so: another one that runs keeps its file.
+    if (pidFile !== null) pid = await ownPidFile(pidFile, postern);
     if (config.main.metrics_listen !== null) {
       metricsServer = await serveMetrics(config.main.metrics_listen, {
         expose: () => exposeMetrics(facts, [block]),
@@ -54,23 +88,33 @@ async function runConfig(config: Config, io: CommandIo): Promise<number> {
     log.event("notice", "ready", `postern ${VERSION} is ready`, null, {
       listeners: postern.addresses.length,
     });
-    await untilStopped(postern, log, () => stopping = true);
+    await untilStopped(postern, logs, () => stopping = true);
     log.event("notice", "stopped", "all sessions have ended", null);
     return 0;
   } catch (error) {
-    io.err(`postern: ${error instanceof Error ? error.message : String(error)}\n`);
+    io.err(`postern: ${reason(error)}\n`);
     return 1;
   } finally {
+    pid?.remove();
     await metricsServer?.close();
-    await log.close();
+    await logs.close();
     guard.release();
+  }
+}
+
+async function ownPidFile(path: string, postern: Postern): Promise<PidFile> {
+  try {
+    return writePidFile(path);
+  } catch (error) {
+    await postern.stop(0);
+    throw error;
   }
 }
 
 /** Serves until a signal, then stops; a second signal cuts what is left. */
 async function untilStopped(
   postern: Postern,
-  log: ReturnType<typeof openLog>,
+  logs: Logs,
   began: () => void,
 ): Promise<void> {
   const { promise: asked, resolve } = Promise.withResolvers<number>();
@@ -82,7 +126,7 @@ async function untilStopped(
   const onQuit = () => {
     if (signals++ === 0) resolve(QUIT_GRACE_MS);
   };
-  const onReopen = () => void log.reopen();
+  const onReopen = () => void logs.reopen();
   const handlers: [Deno.Signal, () => void][] = [
     ["SIGTERM", onStop],
     ["SIGINT", onStop],
@@ -92,7 +136,9 @@ async function untilStopped(
   for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
   const graceMs = await asked;
   began();
-  log.event("notice", "stopping", "no new connections are accepted", null, { sessions: postern.sessions });
+  logs.process.event("notice", "stopping", "no new connections are accepted", null, {
+    sessions: postern.sessions,
+  });
   await postern.stop(graceMs);
   for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
 }
@@ -121,4 +167,8 @@ function guardProcess(log: Log): { release(): void } {
       globalThis.removeEventListener("error", onError);
     },
   };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

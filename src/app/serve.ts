@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Config, ListenSettings } from "../config/settings.ts";
+import type { Config, ListenSettings, ServerSettings } from "../config/settings.ts";
 import { addressText } from "../driver/address_text.ts";
 import { BufferPool } from "../driver/buffer_pool.ts";
 import { Connection } from "../driver/connection.ts";
@@ -29,7 +29,10 @@ export interface Postern {
 }
 
 export interface ServeOptions {
+  /** Where the process is told of. */
   readonly log: Log;
+  /** Where the sessions of a server are told of; `log` by default. */
+  readonly serverLog?: (settings: ServerSettings) => Log;
   readonly metrics: Metrics;
   /** Whether other workers listen on the same ports. Default false. */
   readonly reusePort?: boolean;
@@ -47,7 +50,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   const entries: { listen: ListenSettings; server: ServerRuntime }[] = [];
   try {
     for (const settings of config.servers) {
-      const server = await buildServer(settings, services);
+      const server = await buildServer(settings, { ...services, log: options.serverLog?.(settings) ?? log });
       servers.push(server);
       for (const listen of settings.listen) entries.push({ listen, server });
     }

@@ -1,0 +1,53 @@
+/**
+ * The logs of a process: the structured one, and those in nginx's line format.
+ *
+ * @module
+ */
+import type { Config, LogTarget, ServerSettings } from "../config/settings.ts";
+import type { Log } from "../ports/telemetry.ts";
+import { composeLogs } from "../telemetry/composed_log.ts";
+import type { LineLog } from "../telemetry/line_log.ts";
+import { openErrorLog, openLog } from "../telemetry/open_log.ts";
+
+/** The logs that a configuration asks for. */
+export interface Logs {
+  /** For what concerns no session: `log` and the `error_log` of `mail:`. */
+  readonly process: Log;
+  /** For the sessions of a server: `log` and its `error_log`. */
+  forServer(settings: ServerSettings): Log;
+  /** Opens all files again, after log rotation. */
+  reopen(): Promise<void>;
+  /** Writes what waits and closes all. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens all logs of `config`; what stands several times is opened once.
+ * @throws {Error} when a file cannot be opened; none is left open then.
+ */
+export function openLogs(config: Config): Logs {
+  const { main, servers } = config;
+  const opened = new Map<string, LineLog>();
+  const all = () => [structured, ...opened.values()];
+  const structured = openLog(main.log);
+  try {
+    for (const target of [main, ...servers].flatMap((level) => level.error_log)) {
+      if (!opened.has(keyOf(target))) opened.set(keyOf(target), openErrorLog(target));
+    }
+  } catch (error) {
+    for (const log of all()) void log.close();
+    throw error;
+  }
+  const compose = (targets: readonly LogTarget[]) =>
+    composeLogs([structured, ...new Set(targets.map((target) => opened.get(keyOf(target))!))]);
+  return {
+    process: compose(main.error_log),
+    forServer: ({ error_log }) => compose(error_log),
+    reopen: async () => void await Promise.all(all().map((log) => log.reopen())),
+    close: async () => void await Promise.all(all().map((log) => log.close())),
+  };
+}
+
+function keyOf({ to, level }: LogTarget): string {
+  return `${to.kind === "file" ? `file ${to.path}` : to.kind} ${level}`;
+}
