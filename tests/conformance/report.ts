@@ -6,7 +6,8 @@
 import { readDialogueFiles, readDifferences } from "./dialogue_reader.ts";
 import { installedNginx, NGINX_PACKAGES, nginxSubject } from "./nginx_subject.ts";
 import { posternSubject } from "./postern_subject.ts";
-import { type Outcome, runFile } from "./runner.ts";
+import { runFile } from "./runner.ts";
+import type { Outcome } from "./scene.ts";
 import type { Subject } from "./subject.ts";
 
 const TITLES: Readonly<Record<string, string>> = {
