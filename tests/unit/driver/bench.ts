@@ -15,7 +15,6 @@ import {
   type Dialer,
   type SocketAddress,
   type TlsFacts,
-  type Transport,
 } from "../../../src/ports/transport.ts";
 import type { Interruption } from "../../../src/session/joint.ts";
 import { serverReplies } from "../../../src/session/replies.ts";
@@ -23,7 +22,7 @@ import type { InMemoryTransport, PairOptions } from "../../support/in_memory_tra
 import { within } from "../../support/patience.ts";
 import { ManualClock } from "../auth/manual_clock.ts";
 import { loadGood } from "../config/reading.ts";
-import { acceptHandshake, connectHandshake, connection, Disguised, Peer, tlsFacts } from "./peer.ts";
+import { acceptHandshake, connectHandshake, connection, Disguised, type Peer, tlsFacts } from "./peer.ts";
 
 /** What a test changes; everything else is the default of the configuration. */
 export interface BenchOptions {
@@ -177,6 +176,7 @@ export class Bench {
       auth: this.#auth(),
       tls: { accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)) },
       resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },
+      log: this.#log(),
       upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
     };
   }

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Interruption, JointPhase } from "../../../src/session/joint.ts";
-import { accepted, Bench, type BenchOptions, refused, withBench } from "./bench.ts";
+import { accepted, type Bench, type BenchOptions, refused, withBench } from "./bench.ts";
 
 interface PhaseCase {
   readonly options?: BenchOptions;
