@@ -76,17 +76,28 @@ export interface PeerOutput {
   readonly stderr: string;
 }
 
-/** Runs a program to its end, at most 60 s; `input` is its standard input. */
-export async function runPeer(peer: Peer, args: readonly string[], input = ""): Promise<PeerOutput> {
-  const child = new Deno.Command(peerPath(peer), {
+/** Runs a peer to its end, at most 60 s; `input` is its standard input. */
+export function runPeer(peer: Peer, args: readonly string[], input = ""): Promise<PeerOutput> {
+  return runToEnd(peerPath(peer), args, { input });
+}
+
+/** Runs any program to its end, at most 60 s. */
+export async function runToEnd(
+  program: string,
+  args: readonly string[],
+  options: { readonly input: string; readonly cwd?: string },
+): Promise<PeerOutput> {
+  const child = new Deno.Command(program, {
     args: [...args],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
     signal: AbortSignal.timeout(60_000),
   }).spawn();
   const writer = child.stdin.getWriter();
-  const written = writer.write(new TextEncoder().encode(input)).then(() => writer.close());
+  const written = writer.write(new TextEncoder().encode(options.input)).then(() => writer.close());
   // A program may end without reading its input: its exit code tells what that means.
   const [output] = await Promise.all([child.output(), written.catch(() => {})]);
   const decoder = new TextDecoder();

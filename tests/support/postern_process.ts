@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PATIENCE_MS, within } from "./patience.ts";
+import { type PeerOutput, runToEnd } from "./peers.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The process may have to be compiled and its packages loaded on a slow machine. */
@@ -35,6 +36,7 @@ export class PosternProcess {
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", ...await runFlags(), "mod.ts", "run", "--config", configFile],
       cwd: ROOT,
+      env: { NO_COLOR: "1" }, // what the runtime itself says is to be legible in a failure
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -128,6 +130,14 @@ export class PosternProcess {
   #text(): string {
     return this.#lines.slice(-50).map((line) => JSON.stringify(line)).join("\n");
   }
+}
+
+/** Runs any command of the command line to its end; `input` is its standard input. */
+export async function runPostern(args: readonly string[], input = ""): Promise<PeerOutput> {
+  return await runToEnd(Deno.execPath(), ["run", ...await runFlags(), "mod.ts", ...args], {
+    input,
+    cwd: ROOT,
+  });
 }
 
 /** A line that is no event (a stack trace, a message of the runtime) is kept as `unreadable`. */
