@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { encodeLatin1 } from "../bytes/latin1.ts";
+import { decodeLatin1, encodeLatin1 } from "../bytes/latin1.ts";
 import { type Reply, ReplyReader } from "../grammar/reply.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
@@ -14,9 +14,15 @@ import {
   type Transport,
   type UpstreamTlsOptions,
 } from "../ports/transport.ts";
-import { initialUpstreamState, stepUpstream, type UpstreamPlan } from "../session/upstream_machine.ts";
+import {
+  initialUpstreamState,
+  stepUpstream,
+  type UpstreamFailure,
+  type UpstreamPlan,
+} from "../session/upstream_machine.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
+import { repeatsSecret } from "./secret_echo.ts";
 
 export interface UpstreamRequest {
   readonly target: SocketAddress;
@@ -79,6 +85,9 @@ export async function openUpstream(
   }
 }
 
+/** Instead of what a mail server said. */
+const REPEATED = "not shown because it repeats the credentials";
+
 class Opening {
   readonly #request: UpstreamRequest;
   readonly #dialer: Dialer;
@@ -87,6 +96,8 @@ class Opening {
   #transport: Transport | null = null;
   #stage = "connecting to upstream";
   #ended: "timeout" | "aborted" | null = null;
+  /** What was sent, or stands in what was sent, and must not come back in a log or a reply. */
+  readonly #secrets: string[] = [];
 
   constructor(request: UpstreamRequest, dialer: Dialer, buffer: Uint8Array, signal: AbortSignal) {
     this.#request = request;
@@ -168,6 +179,7 @@ class Opening {
           this.#doing(UPSTREAM_PHASES[state.phase].doing);
           // What came before the command cannot be its answer; nginx throws it away too.
           reader.clear();
+          if (effect.secret) this.#keepSecret(effect.line, plan);
           await transport().write(encodeLatin1(effect.line + "\r\n"));
           break;
         case "await":
@@ -177,7 +189,7 @@ class Opening {
           return { kind: "ready", transport: transport(), reply: effect.reply, rest: reader.takeRest() };
         case "fail":
           transport().close();
-          return { kind: "failed", stage: this.#stage, ...effect.failure };
+          return { kind: "failed", stage: this.#stage, ...this.#withoutSecrets(effect.failure) };
         case "start_tls":
           throw new TypeError("Cannot start TLS twice");
       }
@@ -195,12 +207,26 @@ class Opening {
       }
       if ("kind" in reply) {
         const message = reply.code === "too_long"
-          ? `upstream sent too long response line: "${reply.text}"`
-          : `upstream sent invalid response: "${reply.text}"`;
+          ? `upstream sent too long response line: "${this.#quotable(reply.text)}"`
+          : `upstream sent invalid response: "${this.#quotable(reply.text)}"`;
         return this.#failed(reply.code, message, null);
       }
       return reply;
     }
+  }
+
+  #keepSecret(line: string, plan: UpstreamPlan): void {
+    this.#secrets.push(line.slice(line.lastIndexOf(" ") + 1), plan.auth?.secret ?? "");
+  }
+
+  #withoutSecrets(failure: UpstreamFailure): UpstreamFailure {
+    const { reply } = failure;
+    if (reply === null || !repeatsSecret(decodeLatin1(reply.raw), this.#secrets)) return failure;
+    return { ...failure, message: `${failure.message}: ${reply.code}, ${REPEATED}`, reply: null };
+  }
+
+  #quotable(text: string): string {
+    return repeatsSecret(text, this.#secrets) ? REPEATED : text;
   }
 
   #lost(error: unknown): UpstreamResult {

@@ -1,0 +1,21 @@
+/** A match of this many octets is no accident. */
+const PART_OCTETS = 8;
+/** Secrets shorter than this are in half of all texts. */
+const LEAST_OCTETS = 4;
+
+/**
+ * Whether `text` repeats a part of one of `secrets`, in any case. Mail servers that do not know a command like to
+ * quote it, and the password in it.
+ */
+export function repeatsSecret(text: string, secrets: readonly string[]): boolean {
+  const heard = text.toLowerCase();
+  return secrets.some((secret) => {
+    const said = secret.toLowerCase();
+    if (said.length < LEAST_OCTETS) return false;
+    if (said.length <= PART_OCTETS) return heard.includes(said);
+    for (let at = 0; at + PART_OCTETS <= heard.length; at++) {
+      if (said.includes(heard.slice(at, at + PART_OCTETS))) return true;
+    }
+    return false;
+  });
+}
