@@ -183,18 +183,18 @@ function next(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
   if (mode === "off") return authenticate(state, plan);
   if (mode === "nginx") return send({ ...state, phase: "xclient" }, formatNginxXclient(attributes));
   const advertised = new Set((state.capabilities?.get("XCLIENT") ?? []).map((name) => name.toUpperCase()));
-  const [first, ...rest] = formatXclient(attributes, advertised);
-  if (first !== undefined) return send({ ...state, phase: "xclient", xclientLines: rest }, first);
   // A server that judges unauthenticated mail by address would take every client for us, and relay for anyone.
-  if (plan.envelope !== null && !plan.addressConveyed) {
+  if (plan.envelope !== null && !plan.addressConveyed && !advertised.has("ADDR")) {
     return fail(
       state,
       "xclient_not_offered",
-      "upstream does not offer XCLIENT, so it would take the client's mail for Postern's own; " +
+      "upstream does not offer XCLIENT with ADDR, so it would take the client's mail for Postern's own; " +
         'say "xclient: off" if that is meant',
       null,
     );
   }
+  const [first, ...rest] = formatXclient(attributes, advertised);
+  if (first !== undefined) return send({ ...state, phase: "xclient", xclientLines: rest }, first);
   return authenticate(state, plan);
 }
 

@@ -252,6 +252,14 @@ const CASES: readonly {
     exchange: [["220 hi", "EHLO postern.test"], ["250 mx", "[fail xclient_not_offered]"]],
   },
   {
+    name: "does not pass off a stranger's mail as its own where XCLIENT cannot tell the address",
+    plan: { xclient: "on", none: true },
+    exchange: [["220 hi", "EHLO postern.test"], [
+      "250-mx / 250 XCLIENT NAME HELO",
+      "[fail xclient_not_offered]",
+    ]],
+  },
+  {
     name: "goes on where a PROXY header has said who the client is",
     plan: { xclient: "on", none: true, addressConveyed: true },
     exchange: [["220 hi", "EHLO postern.test"], ["250 mx", "MAIL FROM:<a@b>"]],
