@@ -140,12 +140,18 @@ export class Connection {
     // nginx closes without a word when the time is over (spec §2.9).
     const silent = this.#compat && cause === "deadline";
     const lastWord = silent ? null : spoken(move, this.#server.rules.replies);
-    // A reply that is half written must not be followed by another: then the close says it all.
-    if (lastWord === null || this.#writing) return this.#transport.close();
+    if (lastWord === null) this.#transport.close();
+    else this.#sayLast(lastWord);
+  }
+
+  /** Writes `reply` and closes, within a bound of its own. */
+  #sayLast(reply: SpokenReply): void {
     const transport = this.#transport;
+    // A reply that is half written must not be followed by another: then the close says it all.
+    if (this.#writing) return transport.close();
     const guard = this.#services.clock.deadline(() => transport.close());
     guard.arm(LAST_WORD_MS);
-    this.#lastWord = transport.write(lastWord.bytes).catch(() => {/* the client is gone */}).then(() => {
+    this.#lastWord = transport.write(reply.bytes).catch(() => {/* the client is gone */}).then(() => {
       guard.disarm();
       transport.close();
     });
@@ -272,10 +278,11 @@ export class Connection {
   }
 
   async #refuseAtEntrance(reply: SpokenReply, outcome: SessionOutcome): Promise<never> {
+    this.#deadline.arm(this.#server.settings.timeout);
+    this.#phase = "command";
     this.#push(reply);
-    await this.#flush();
-    await this.#closeLingering();
-    this.#over(outcome);
+    await this.#close(outcome, true);
+    throw SESSION_OVER;
   }
 
   // The dialogue ----------------------------------------------------------------------------------------------
@@ -491,9 +498,10 @@ export class Connection {
 
   async #close(outcome: SessionOutcome, linger: boolean): Promise<void> {
     await this.#flush();
+    // It is said and done: nothing that comes now makes it another end.
+    this.#ended = outcome;
     if (linger || this.#framer.pending > 0) await this.#closeLingering();
     else await this.#transport.closeWrite();
-    this.#over(outcome);
   }
 
   #closeLingering(): Promise<void> {
@@ -572,6 +580,7 @@ export class Connection {
     this.#ended = "internal_error";
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
     this.#note("crit", "internal_error", text);
+    if (forcedMove(this.#phase, "abort").say !== null) this.#sayLast(REPLIES.internalError);
   }
 
   #noteUpstreamFailure(failure: Extract<UpstreamResult, { kind: "failed" }>): void {
