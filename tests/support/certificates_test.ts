@@ -1,26 +1,18 @@
 import assert from "node:assert/strict";
 import { testCertificates } from "./certificates.ts";
+import { peerTest, runPeer } from "./peers.ts";
 import { selfSigned } from "../../scripts/self_signed.ts";
 import { withTempDir, writeFiles } from "./temp_dir.ts";
 
 async function opensslVerdict(args: readonly string[]): Promise<string> {
-  const output = await new Deno.Command("openssl", {
-    args: ["verify", ...args],
-    stdout: "piped",
-    stderr: "piped",
-  })
-    .output();
-  const decoder = new TextDecoder();
-  return decoder.decode(output.stdout) + decoder.decode(output.stderr);
+  const { stdout, stderr } = await runPeer("openssl", ["verify", ...args]);
+  return stdout + stderr;
 }
 
-const haveOpenssl = await new Deno.Command("openssl", { args: ["version"], stdout: "null" }).output()
-  .then((output) => output.success, () => false);
-
-Deno.test({
-  name: "openssl judges the test certificates as their names say (apt-get install openssl)",
-  ignore: !haveOpenssl,
-  fn: () =>
+peerTest(
+  "openssl judges the test certificates as their names say",
+  ["openssl"],
+  () =>
     withTempDir(async (directory) => {
       const made = await testCertificates();
       const own = await selfSigned(["localhost", "127.0.0.1"]);
@@ -59,7 +51,7 @@ Deno.test({
       ];
       for (const [args, verdict] of cases) assert.match(await opensslVerdict(args), verdict, args.join(" "));
     }),
-});
+);
 
 Deno.test("Deno's own TLS trusts a self-signed certificate that it is given as authority", async () => {
   const own = await selfSigned(["localhost"]);
