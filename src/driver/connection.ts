@@ -281,8 +281,7 @@ export class Connection {
     this.#deadline.arm(this.#server.settings.timeout);
     this.#phase = "command";
     this.#push(reply);
-    await this.#close(outcome, true);
-    throw SESSION_OVER;
+    return await this.#close(outcome, true);
   }
 
   // The dialogue ----------------------------------------------------------------------------------------------
@@ -496,12 +495,16 @@ export class Connection {
     this.#over(result.timedOut ? "relay_timeout" : "relayed");
   }
 
-  async #close(outcome: SessionOutcome, linger: boolean): Promise<void> {
+  async #close(outcome: SessionOutcome, linger: boolean): Promise<never> {
     await this.#flush();
-    // It is said and done: nothing that comes now makes it another end.
-    this.#ended = outcome;
-    if (linger || this.#framer.pending > 0) await this.#closeLingering();
-    else await this.#transport.closeWrite();
+    if (linger || this.#framer.pending > 0) {
+      // It is said and done: nothing that comes while the client is waited for makes it another end.
+      this.#ended = outcome;
+      await this.#closeLingering();
+    } else {
+      await this.#transport.closeWrite();
+    }
+    this.#over(outcome);
   }
 
   #closeLingering(): Promise<void> {

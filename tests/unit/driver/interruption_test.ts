@@ -181,6 +181,42 @@ Deno.test("a reply that is half written is followed by no other: the connection 
   });
 });
 
+Deno.test("a session that has said its last word ends as it says, whatever interrupts the wait for the client", async () => {
+  await withBench({}, async (bench) => {
+    await bench.client.expect(GREETING);
+    await bench.client.send("x".repeat(5_000));
+    await bench.client.expect("500 5.5.1 Invalid command\r\n");
+    await bench.client.expectEnd();
+    bench.interrupt("drain");
+    bench.interrupt("abort");
+    await bench.clock.armedFor(2_000);
+    bench.clock.advance(2_000);
+    assert.equal(await bench.outcome(), "line_too_long");
+  });
+});
+
+Deno.test("a client that does not take its refusal at the entrance is given up after timeout", async () => {
+  await withBench({ settings: { smtp_greeting_delay: 3_000, timeout: 9_000 } }, async (bench) => {
+    await bench.clock.armedFor(3_000);
+    // Nobody takes what is written, until the connection is closed.
+    const { near } = bench;
+    near.write = () => near.read(new Uint8Array(1)).then(() => {});
+    await bench.client.send("EHLO early\r\n");
+    await bench.clock.armedFor(9_000);
+    bench.clock.advance(9_000);
+    assert.equal(await bench.outcome(), "timeout");
+  });
+});
+
+Deno.test("a mistake of Postern's own is told as a temporary failure, to the log and to the client", async () => {
+  const resolve = () => Promise.reject(new RangeError("a mistake"));
+  await withBench({ resolve }, async (bench) => {
+    assert.equal(await bench.client.rest(), "451 4.3.2 Internal server error\r\n");
+    assert.equal(await bench.outcome(), "internal_error");
+    assert.deepEqual(bench.events(), ["client_connected", "internal_error", "session_closed"]);
+  });
+});
+
 Deno.test("an abort ends a relay whose mail server takes nothing", async () => {
   await withBench({ upstreamPair: { capacity: 10 } }, async (bench) => {
     await bench.relaying();
