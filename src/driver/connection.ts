@@ -82,7 +82,6 @@ export class Connection {
   #lastWord: Promise<void> | null = null;
   #octetsToUpstream = 0;
   #octetsToClient = 0;
-  #relayEndedBy: "client" | "upstream" | "client_reset" | "upstream_reset" | null = null;
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
     this.#transport = accepted;
@@ -245,7 +244,8 @@ export class Connection {
       return await this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
     }
     if (mode === "optional_no_ca" && verdict.untrustedIssuer) return;
-    this.#note("info", "certificate_refused", `client SSL certificate verify error: (${verdict.reason})`);
+    const { reason } = verdict;
+    this.#note("info", "certificate_refused", `client SSL certificate verify error: (${reason})`, { reason });
     await this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
   }
 
@@ -485,7 +485,6 @@ export class Connection {
     );
     this.#octetsToUpstream = result.octetsToUpstream;
     this.#octetsToClient = result.octetsToClient;
-    this.#relayEndedBy = result.reset === null ? result.endedBy : `${result.endedBy}_reset`;
     if (result.reset !== null) {
       const level = result.endedBy === "client" ? "info" : "error";
       this.#note(level, "relay_lost", result.reset, { side: result.endedBy });
@@ -607,7 +606,6 @@ export class Connection {
       seconds,
       octets_to_upstream: this.#octetsToUpstream,
       octets_to_client: this.#octetsToClient,
-      relay_ended_by: this.#relayEndedBy,
       tls_protocol: tls?.protocol ?? null,
       tls_cipher: tls?.cipher ?? null,
     });

@@ -70,7 +70,7 @@ export function continueExchange(exchange: Exchange, response: string): Exchange
     case "plain": {
       const plain = parsePlain(decoded);
       return plain === null
-        ? failed("client sent invalid login in AUTH PLAIN command")
+        ? failed(`client sent invalid ${decoded.includes("\0") ? "password" : "login"} in AUTH PLAIN command`)
         : done("plain", plain.user, plain.secret);
     }
     case "external":

@@ -70,6 +70,11 @@ const EVENTS: Readonly<Record<string, Row>> = {
       ? `SSL_do_handshake() failed (SSL: ${message.replace(/^TLS handshake failed: (TLS failed: )?/, "")})`
       : "peer closed connection in SSL handshake",
   }),
+  certificate_refused: ({ message, fields }) => {
+    const reason = String(fields["reason"]);
+    const code = VERIFY_ERRORS[reason];
+    return code === undefined ? {} : { message: message.replace(reason, `${code}:${reason}`) };
+  },
   relay_lost: ({ message, fields }) => ({
     message: `recv() failed ${systemError(message, RESET)}`,
     doing: `proxying and reading from ${fields["side"]}`,
@@ -87,11 +92,7 @@ const EVENTS: Readonly<Record<string, Row>> = {
 const SESSION_ENDS: Readonly<
   Record<string, (session: SessionContext, fields: LogFields) => Partial<NginxEntry> | null>
 > = {
-  relayed: (_session, { relay_ended_by: by }) =>
-    // relay_lost has had its line.
-    by === "client_reset" || by === "upstream_reset"
-      ? null
-      : { message: "proxied session done", doing: null },
+  relayed: () => ({ message: "proxied session done", doing: null }),
   relay_timeout: () => ({ message: `client timed out ${TIMED_OUT}`, doing: "proxying" }),
   // The TLS handshake times out without a line (spec §2.9).
   timeout: ({ doing }) => doing === "SSL handshaking" ? null : { message: `client timed out ${TIMED_OUT}` },
@@ -121,7 +122,12 @@ const CALLOUT_FAILURES: Readonly<
 
 /** By code of the failure. */
 const UPSTREAM_FAILURES: Readonly<Record<string, (told: Told) => Partial<NginxEntry>>> = {
-  timeout: () => ({ level: "info", message: `upstream timed out ${TIMED_OUT}` }),
+  timeout: ({ session }) => ({
+    level: "info",
+    message: `upstream timed out ${TIMED_OUT}`,
+    // For nginx, reading begins with the first octet.
+    doing: session.doing === READING ? "connecting to upstream" : session.doing,
+  }),
   refused: ({ fields, message }) =>
     // A reply that was not to be, or nobody who listens.
     fields["stage"] === "connecting to upstream"
@@ -135,6 +141,32 @@ const UPSTREAM_FAILURES: Readonly<Record<string, (told: Told) => Partial<NginxEn
   too_long: () => ({ doing: READING }),
   malformed: () => ({ doing: READING }),
   no_password: () => ({ doing: "sending AUTH to upstream" }),
+};
+
+/** X509_V_ERR_* of OpenSSL, which nginx puts before the text. */
+const VERIFY_ERRORS: Readonly<Record<string, number>> = {
+  "unable to get issuer certificate": 2,
+  "unable to get certificate CRL": 3,
+  "certificate signature failure": 7,
+  "CRL signature failure": 8,
+  "certificate is not yet valid": 9,
+  "certificate has expired": 10,
+  "CRL is not yet valid": 11,
+  "CRL has expired": 12,
+  "self-signed certificate": 18,
+  "self-signed certificate in certificate chain": 19,
+  "unable to get local issuer certificate": 20,
+  "unable to verify the first certificate": 21,
+  "certificate revoked": 23,
+  "path length constraint exceeded": 25,
+  "unsuitable certificate purpose": 26,
+  "key usage does not include certificate signing": 32,
+  "unable to get CRL issuer certificate": 33,
+  "unhandled critical extension": 34,
+  "key usage does not include CRL signing": 35,
+  "unhandled critical CRL extension": 36,
+  "unsupported name constraint type": 51,
+  "CA signature digest algorithm too weak": 68,
 };
 
 const RESET = "(104: Connection reset by peer)";
