@@ -1,9 +1,10 @@
 /**
- * Writes what is generated from the definitions of the directives: the table in README.md and the JSON Schema for
- * editors. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
+ * Writes what is generated: from the definitions of the directives their table in README.md and the JSON Schema for
+ * editors, from the list of differences that the conformance dialogues name the table of them. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
  *
  * @module
  */
+import { parse } from "@std/yaml";
 import { configSchema } from "../src/config/json_schema.ts";
 import { directiveTable } from "../src/config/reference.ts";
 
@@ -19,14 +20,51 @@ export function replaceBetween(text: string, begin: string, end: string, content
   return text.slice(0, from + begin.length + 1) + content + text.slice(to);
 }
 
-/** The table, kept from `deno fmt`, which would pad every cell to the widest one. */
-function readmeTable(): string {
-  return `\n<!-- deno-fmt-ignore-start -->\n\n${directiveTable()}\n<!-- deno-fmt-ignore-end -->\n\n`;
+/** The same for the table of differences. */
+export const DIFFERENCES_BEGIN = "<!-- differences: begin, written by `deno task generate` -->";
+export const DIFFERENCES_END = "<!-- differences: end -->";
+
+interface Difference {
+  readonly what: string;
+  readonly why: string;
+  /** Why `compat: nginx` keeps Postern's way; absent where it brings nginx's back. */
+  readonly kept?: "security" | "superset" | "runtime";
+}
+
+const KEPT: Readonly<Record<NonNullable<Difference["kept"]>, string>> = {
+  security: "stays, for security",
+  superset: "stays, nobody can depend on it",
+  runtime: "stays, the runtime's",
+};
+
+/** The differences in Markdown. */
+export function differenceTable(list: readonly Difference[]): string {
+  const rows = list.map(({ what, why, kept }) =>
+    `| ${what} | ${why} | ${kept === undefined ? "nginx's way" : KEPT[kept]} |`
+  );
+  return ["| What differs | Why | With `compat: nginx` |", "| --- | --- | --- |", ...rows, ""].join("\n");
+}
+
+function readDifferences(): readonly Difference[] {
+  const file = new URL("../tests/conformance/differences.yaml", import.meta.url);
+  return parse(Deno.readTextFileSync(file)) as readonly Difference[];
+}
+
+/** A table, kept from `deno fmt`, which would pad every cell to the widest one. */
+function unformatted(table: string): string {
+  return `\n<!-- deno-fmt-ignore-start -->\n\n${table}\n<!-- deno-fmt-ignore-end -->\n\n`;
+}
+
+function withTables(readme: string): string | null {
+  const half = replaceBetween(readme, TABLE_BEGIN, TABLE_END, unformatted(directiveTable()));
+  if (half === null) return null;
+  const differences = unformatted(differenceTable(readDifferences()));
+  return replaceBetween(half, DIFFERENCES_BEGIN, DIFFERENCES_END, differences);
 }
 
 /** Paths relative to the checkout, and what each makes of the text that is there; null when it cannot. */
 const GENERATED: Readonly<Record<string, (current: string) => string | null>> = {
-  "README.md": (current) => replaceBetween(current, TABLE_BEGIN, TABLE_END, readmeTable()),
+  "README.md": withTables,
   "scripts/postern.schema.json": () => JSON.stringify(configSchema(), null, 2) + "\n",
 };
 
@@ -49,7 +87,7 @@ if (import.meta.main) {
     if (wanted === current) continue;
     if (wanted === null) {
       faults++;
-      console.error(`${path}: expected the lines "${TABLE_BEGIN}" and "${TABLE_END}"`);
+      console.error(`${path}: expected the lines around its tables, such as "${TABLE_BEGIN}"`);
     } else if (checkOnly) {
       faults++;
       console.error(`${path}: out of date, run "deno task generate"`);
