@@ -109,7 +109,7 @@ function parseUpstream(headers: ReadonlyMap<string, string>): SocketAddress {
     throw failure("invalid_server", "an IP address, host name or unix:/path in Auth-Server", server);
   }
   const port = headers.get("auth-port") ?? "";
-  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  const number = /^0*\d{1,5}$/.test(port) ? Number(port) : 0;
   if (number < 1 || number > 65535) {
     throw failure("invalid_port", "an Auth-Port from 1 to 65535", port === "" ? null : port);
   }

@@ -144,6 +144,8 @@ const ports = [
   ["1", true],
   ["65535", true],
   ["0025", true],
+  ["00000025", true],
+  ["000000", false],
   ["0", false],
   ["65536", false],
   ["-1", false],
