@@ -5,6 +5,7 @@ import {
   displayText,
   encodeLatin1,
   encodeUtf8AsByteString,
+  quoteText,
 } from "../../../src/bytes/latin1.ts";
 
 const ALL_OCTETS = Uint8Array.from({ length: 256 }, (_, octet) => octet);
@@ -54,4 +55,8 @@ Deno.test("displayText() is fit for a line of a log", () => {
     [encodeUtf8AsByteString("\ufeffx"), "\\u{FEFF}x"],
   ];
   for (const [input, shown] of table) assert.equal(displayText(input), shown);
+});
+
+Deno.test("quoteText() cannot be ended by the text", () => {
+  assert.equal(quoteText('a", client: "\nb'), '"a\\x22, client: \\x22\\x0Ab"');
 });

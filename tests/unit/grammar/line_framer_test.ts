@@ -97,3 +97,11 @@ Deno.test("LineFramer.startsWith() compares the beginning in any case and takes 
   assert.ok(!lines.startsWith("AUTH L"));
   assert.equal(lines.pending, 10);
 });
+
+Deno.test("LineFramer shows the beginning of what is pending and takes nothing", () => {
+  const lines = new LineFramer();
+  lines.feed(encodeLatin1("NOOP a\r\nNO"));
+  assert.deepEqual([lines.peek(4), lines.peek(100), lines.pending], ["NOOP", "NOOP a\r\nNO", 10]);
+  assert.equal(lines.next(100), "NOOP a");
+  assert.equal(lines.peek(100), "NO");
+});
