@@ -4,7 +4,7 @@ import type { DirectiveTable } from "./directive.ts";
 import { listenEntries, type ListenEntry } from "./listen.ts";
 import { errorLogTarget, logTarget } from "./log_target.ts";
 import type { MainSettings, ServerSettings } from "./settings.ts";
-import { flag, hostName, integer, oneOf, time } from "./simple_types.ts";
+import { flag, hostName, integer, oneOf, processCount, time } from "./simple_types.ts";
 import { listOf, orOff } from "./value_type.ts";
 
 /** What only `mail:` says; `error_log` is a directive of servers that `mail:` may have as well. */
@@ -25,6 +25,14 @@ export const mainDirectives = {
     default: "off",
     doc: "Address on which metrics are served over HTTP.",
     source: "Postern",
+  },
+  worker_processes: {
+    context: "main",
+    type: processCount,
+    default: "auto",
+    doc: "Number of workers that share the connections; `auto` is one for each core of the machine.",
+    source: "nginx",
+    note: "They are threads of one process, not processes. In nginx the default is 1.",
   },
 } as const satisfies DirectiveTable<MainDirectiveValues>;
 

@@ -11,6 +11,7 @@ import { failAt, type LeftOut, LevelBuilder, type NginxPlaces } from "./nginx_le
 import { NginxConfigError } from "./nginx_lexer.ts";
 import { convertListen, isAnyIpv4, type NginxListen, protocolByPort, readListen } from "./nginx_listen.ts";
 import { type MainContext, readMainContext } from "./nginx_main.ts";
+import { reasonForValue } from "./nginx_refusal.ts";
 import type { NginxBlock, NginxDirective } from "./nginx_parser.ts";
 import { writeComment, writeMap, writeMaps, type YamlMap } from "./nginx_yaml.ts";
 
@@ -87,6 +88,7 @@ class Converter {
     const level = new LevelBuilder(this.#places, this.leftOut);
     const forServers = new LevelBuilder(this.#places, this.leftOut);
     level.set("compat", "nginx", ["Where Postern has a better default than nginx, nginx's holds."]);
+    this.#inheritWorkers(main, level);
     this.#inheritLogs(main, block, level);
     const all: NginxDirective[] = [];
     for (const directive of block.directives) {
@@ -105,6 +107,16 @@ class Converter {
     const files = [...new Set(this.leftOut.map(({ file }) => file))];
     this.leftOut.sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line);
     return [{ comments: [], entries: level.entries, closing: block.comments, afterBlank: false }, maps];
+  }
+
+  /** The number of workers of the main context; without one, Postern's own default is better than nginx's. */
+  #inheritWorkers(main: NginxBlock, level: LevelBuilder): void {
+    const directive = main.directives.find(({ name }) => name === "worker_processes");
+    const count = directive?.args[0];
+    if (directive === undefined || count === undefined) return;
+    const refusal = reasonForValue(directive.name, count, false);
+    if (refusal !== null) level.leaveOut(directive, refusal);
+    else level.set(directive.name, count, ["From the main context."]);
   }
 
   /** `error_log` of the main context holds for `mail {}` unless that has its own. */

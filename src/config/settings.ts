@@ -24,6 +24,8 @@ export interface MainSettings {
   readonly error_log: readonly LogTarget[];
   /** Where metrics are served over HTTP, or null. */
   readonly metrics_listen: SocketAddress | null;
+  /** Threads that serve; `auto` is one for each core. */
+  readonly worker_processes: number | "auto";
 }
 
 /** A destination of log lines and the least severe level that is written. */

@@ -85,6 +85,19 @@ export function integer({ least, most }: Limits): ScalarType<number> {
   });
 }
 
+/** `auto`, or how many. */
+export const processCount: ScalarType<number | "auto"> = processes({ least: 1, most: 64 });
+
+function processes(limits: Limits): ScalarType<number | "auto"> {
+  const count = integer(limits);
+  return scalar<number | "auto">({
+    expected: `"auto" or ${count.expected}`,
+    readText: (text, reading) => text.toLowerCase() === "auto" ? "auto" : count.readText(text, reading),
+    print: String,
+    schema: { anyOf: [count.schema, { const: "auto" }] },
+  });
+}
+
 const YEAR_MS = 365 * 86_400_000;
 
 /** A time in nginx's units, at least `least` milliseconds. */

@@ -50,7 +50,6 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   pid: PROCESS,
   user: PROCESS,
   worker_connections: PROCESS,
-  worker_processes: PROCESS,
   worker_rlimit_nofile: PROCESS,
   worker_shutdown_timeout: PROCESS,
   http: "Postern is no HTTP server",

@@ -9,6 +9,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
   assert.deepEqual(main, {
     log: { to: { kind: "stderr" }, level: "info" },
     metrics_listen: null,
+    worker_processes: "auto",
     error_log: [],
   });
   assert.deepEqual(server, {

@@ -8,6 +8,7 @@ import { loadBad, loadGood } from "./reading.ts";
 const EVERYTHING = `mail:
   log: /var/log/postern.log debug
   metrics_listen: "[::1]:9901"
+  worker_processes: 64
   server_name: mail.example.com
   error_log: [/var/log/mail.log, stderr crit]
   timeout: 90s
