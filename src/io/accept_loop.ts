@@ -1,3 +1,4 @@
+import { toConnectionError } from "./connection_errors.ts";
 import type { Listener, SocketAddress, Transport } from "../ports/transport.ts";
 
 /** What accepts connections, before errors are dealt with. */
@@ -11,8 +12,9 @@ const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 1000;
 
 /**
- * A {@linkcode Listener} that outlives the errors of accept(2): a connection that was reset before it was accepted, or
- * no file descriptor left. It waits before it tries again, since the second kind lasts and would take all CPU time.
+ * A {@linkcode Listener} that outlives the errors of accept(2). A connection that was reset before it was accepted is
+ * passed over at once: a wait would let whoever resets connections keep all others waiting. Before it tries again
+ * after another error, such as no file descriptor left, it waits, since that lasts and would take all CPU time.
  */
 export class AcceptLoop implements Listener {
   readonly address: SocketAddress;
@@ -27,14 +29,16 @@ export class AcceptLoop implements Listener {
   }
 
   async accept(): Promise<Transport | null> {
-    for (let waitMs = FIRST_WAIT_MS; !this.#closed; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+    let waitMs = FIRST_WAIT_MS;
+    while (!this.#closed) {
       try {
         const accepted = await this.#source.accept();
         if (!this.#closed) return accepted;
         accepted.close();
-      } catch {
-        // Which error it was does not matter: either we closed the socket, or trying again is all there is to do.
-        if (!this.#closed) await this.#wait(waitMs);
+      } catch (error) {
+        if (this.#closed || toConnectionError(error, "accept").code === "reset") continue;
+        await this.#wait(waitMs);
+        waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
       }
     }
     return null;

@@ -3,6 +3,7 @@ import { AcceptLoop } from "../../../src/io/accept_loop.ts";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { listen, ListenError } from "../../../src/io/listener.ts";
 import type { Listener, SocketAddress, Transport } from "../../../src/ports/transport.ts";
+import { within } from "../../support/patience.ts";
 import { connectedPair, octets, on, onTcp, readToEnd, text } from "./pair.ts";
 
 const never = new AbortController().signal;
@@ -134,6 +135,24 @@ Deno.test("a Unix socket is open to all, replaces a stale file, and is removed a
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+});
+
+Deno.test("accept() passes over connections that were reset, without a wait for each", async () => {
+  const { client, server } = await connectedPair();
+  const failures = [
+    new Deno.errors.NotConnected("Transport endpoint is not connected (os error 107)"),
+    Object.assign(new Error("Software caused connection abort"), { code: "ECONNABORTED" }),
+    new Deno.errors.ConnectionReset("Connection reset by peer (os error 104)"),
+  ];
+  let tries = 0;
+  const loop = new AcceptLoop({
+    accept: () => tries++ < 300 ? Promise.reject(failures[tries % 3]) : Promise.resolve(server),
+    close: () => {},
+  }, tcp("127.0.0.1", 25));
+  // One second for each would be five minutes.
+  assert.equal(await within(loop.accept(), () => `after ${tries} tries`, { ms: 5_000 }), server);
+  client.close();
+  server.close();
 });
 
 Deno.test("accept() tries again after errors of the operating system", async () => {
