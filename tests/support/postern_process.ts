@@ -32,9 +32,14 @@ export class PosternProcess {
   }
 
   /** Starts the process and waits until it listens on everything. */
-  static async start(configFile: string): Promise<PosternProcess> {
+  static start(configFile: string): Promise<PosternProcess> {
+    return PosternProcess.startWith(["--config", configFile]);
+  }
+
+  /** The same with other arguments of `postern run`. */
+  static async startWith(args: readonly string[]): Promise<PosternProcess> {
     const command = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...await runFlags(), "mod.ts", "run", "--config", configFile],
+      args: ["run", ...await runFlags(), "mod.ts", "run", ...args],
       cwd: ROOT,
       env: { NO_COLOR: "1" }, // what the runtime itself says is to be legible in a failure
       stdin: "null",
@@ -140,7 +145,10 @@ export async function runPostern(args: readonly string[], input = ""): Promise<P
   });
 }
 
-/** A line that is no event (a stack trace, a message of the runtime) is kept as `unreadable`. */
+/**
+ * What the command says to its user before it runs is kept as `said`, a line that is no event (a stack trace, a
+ * message of the runtime) as `unreadable`.
+ */
 function parseLine(line: string): LogLine {
   try {
     const parsed: unknown = JSON.parse(line);
@@ -148,7 +156,7 @@ function parseLine(line: string): LogLine {
   } catch {
     // Not JSON: kept below as it is.
   }
-  return { event: "unreadable", msg: line };
+  return { event: /^(?:postern: |\/\S+:\d+: )/.test(line) ? "said" : "unreadable", msg: line };
 }
 
 /** Flags that `deno task start` gives to `deno run`, the import map of this machine among them. */
