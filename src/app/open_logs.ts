@@ -7,7 +7,8 @@ import type { Config, LogTarget, ServerSettings } from "../config/settings.ts";
 import type { Log } from "../ports/telemetry.ts";
 import { composeLogs } from "../telemetry/composed_log.ts";
 import type { LineLog } from "../telemetry/line_log.ts";
-import { openErrorLog, openLog } from "../telemetry/open_log.ts";
+import { destinationKey, LogOutputs } from "../telemetry/log_outputs.ts";
+import { type LogOrigin, openErrorLog, openLog } from "../telemetry/open_log.ts";
 
 /** The logs that a configuration asks for. */
 export interface Logs {
@@ -25,14 +26,14 @@ export interface Logs {
  * Opens all logs of `config`; what stands several times is opened once.
  * @throws {Error} when a file cannot be opened; none is left open then.
  */
-export function openLogs(config: Config): Logs {
+export function openLogs(config: Config, origin: LogOrigin = originOf(new LogOutputs())): Logs {
   const { main, servers } = config;
   const opened = new Map<string, LineLog>();
   const all = () => [structured, ...opened.values()];
-  const structured = openLog(main.log);
+  const structured = openLog(main.log, origin);
   try {
     for (const target of [main, ...servers].flatMap((level) => level.error_log)) {
-      if (!opened.has(keyOf(target))) opened.set(keyOf(target), openErrorLog(target));
+      if (!opened.has(keyOf(target))) opened.set(keyOf(target), openErrorLog(target, origin));
     }
   } catch (error) {
     for (const log of all()) void log.close();
@@ -48,6 +49,11 @@ export function openLogs(config: Config): Logs {
   };
 }
 
+/** The process itself, with its destinations. */
+export function originOf(outputs: LogOutputs): LogOrigin {
+  return { open: (to) => outputs.open(to), worker: null };
+}
+
 function keyOf({ to, level }: LogTarget): string {
-  return `${to.kind === "file" ? `file ${to.path}` : to.kind} ${level}`;
+  return `${destinationKey(to)} ${level}`;
 }

@@ -7,9 +7,9 @@ import type { LogFields, LogLevel, SessionContext } from "../ports/telemetry.ts"
 import { jsonString } from "./json_text.ts";
 
 /**
- * Formats a log line, line end included. Keys in this order: `ts`, `level`, `event`, `msg`, what is known of the
- * session (`session`, `conn`, `client`, `listener`, `doing`, `starttls`, `login`, `upstream`), then `fields`,
- * whose keys must be others.
+ * Formats a log line, line end included. Keys in this order: `ts`, `level`, `event`, `msg`, `worker` unless that is
+ * null, what is known of the session (`session`, `conn`, `client`, `listener`, `doing`, `starttls`, `login`,
+ * `upstream`), then `fields`, whose keys must be others.
  */
 export function formatLine(
   timestamp: string,
@@ -18,10 +18,12 @@ export function formatLine(
   message: string,
   session: SessionContext | null,
   fields: LogFields | undefined,
+  worker: number | null = null,
 ): string {
   let line = `{"ts":"${timestamp}","level":"${level}","event":${jsonString(event)},"msg":${
     jsonString(message)
   }`;
+  if (worker !== null) line += `,"worker":${worker}`;
   if (session !== null) line += sessionMembers(session);
   if (fields !== undefined) line += fieldMembers(fields);
   return line + "}\n";

@@ -4,12 +4,13 @@ import type { LogSink } from "./log_sink.ts";
 
 /** The structured log: one JSON object per line. */
 export class JsonLog extends LineLog {
-  constructor(sink: LogSink, options: LineLogOptions) {
-    super(sink, jsonFormat(), options);
+  /** `worker` is the number that every line tells, unless it is null. */
+  constructor(sink: LogSink, options: LineLogOptions, worker: number | null = null) {
+    super(sink, jsonFormat(worker), options);
   }
 }
 
-function jsonFormat(): LineFormat {
+function jsonFormat(worker: number | null): LineFormat {
   let stampedAt = NaN;
   let stamp = "";
   return (now, level, event, message, session, fields) => {
@@ -17,6 +18,6 @@ function jsonFormat(): LineFormat {
       stampedAt = now;
       stamp = new Date(now).toISOString();
     }
-    return formatLine(stamp, level, event, message, session, fields);
+    return formatLine(stamp, level, event, message, session, fields, worker);
   };
 }

@@ -6,14 +6,15 @@ import { SEVERITY } from "./severity.ts";
 
 /** A log in nginx's line format, with nginx's levels and messages (`error_log`). */
 export class NginxLog extends LineLog {
-  constructor(sink: LogSink, options: LineLogOptions) {
-    super(sink, nginxFormat(SEVERITY[options.level]), options);
+  /** `worker` is the number of the thread, or null for the first one. */
+  constructor(sink: LogSink, options: LineLogOptions, worker: number | null = null) {
+    super(sink, nginxFormat(SEVERITY[options.level], worker), options);
   }
 }
 
-function nginxFormat(threshold: number): LineFormat {
-  // nginx tells its threads apart; Postern has one.
-  const process = `${Deno.pid}#${Deno.pid}`;
+function nginxFormat(threshold: number, worker: number | null): LineFormat {
+  // The first thread of a process has its number (gettid(2)); those of the others are not known to the runtime.
+  const process = `${Deno.pid}#${worker ?? Deno.pid}`;
   let stampedAt = NaN;
   let stamp = "";
   return (now, level, event, message, session, fields) => {

@@ -1,6 +1,6 @@
 import type { LogLevel } from "../ports/telemetry.ts";
 import { JsonLog } from "./json_log.ts";
-import { type LogSink, openFile, openStream } from "./log_sink.ts";
+import type { LogSink } from "./log_sink.ts";
 import { NginxLog } from "./nginx_log.ts";
 
 /** A destination of log lines as the configuration has it (`log`, `error_log`). */
@@ -13,29 +13,30 @@ export interface LogTarget {
   readonly level: LogLevel;
 }
 
+/** Where logs are opened from. */
+export interface LogOrigin {
+  /** Opens a destination. */
+  readonly open: (to: LogTarget["to"]) => LogSink;
+  /** Number of the worker that logs, from 1; null for the process itself. */
+  readonly worker: number | null;
+}
+
 /**
  * Opens the structured log that `target` asks for.
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
  */
-export function openLog(target: LogTarget): JsonLog {
-  return new JsonLog(openSink(target), { level: target.to.kind === "off" ? "off" : target.level });
+export function openLog(target: LogTarget, { open, worker }: LogOrigin): JsonLog {
+  return new JsonLog(open(target.to), { level: levelOf(target) }, worker);
 }
 
 /**
  * Opens a log in nginx's line format.
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
  */
-export function openErrorLog(target: LogTarget): NginxLog {
-  return new NginxLog(openSink(target), { level: target.to.kind === "off" ? "off" : target.level });
+export function openErrorLog(target: LogTarget, { open, worker }: LogOrigin): NginxLog {
+  return new NginxLog(open(target.to), { level: levelOf(target) }, worker);
 }
 
-function openSink({ to }: LogTarget): LogSink {
-  if (to.kind === "off") return NOWHERE;
-  return to.kind === "file" ? openFile(to.path) : openStream(to.kind);
+function levelOf({ to, level }: LogTarget): LogLevel | "off" {
+  return to.kind === "off" ? "off" : level;
 }
-
-const NOWHERE: LogSink = {
-  write: (octets) => Promise.resolve(octets.length),
-  reopen: () => Promise.resolve(),
-  close: () => {},
-};

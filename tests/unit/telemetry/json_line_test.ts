@@ -65,3 +65,8 @@ Deno.test("formatLine() lets no login forge a second line", () => {
   assert.deepEqual(line.match(/[\n\r\x85\u2028\u2029]/g), ["\n"]);
   assert.equal(JSON.parse(line).event, "x");
 });
+
+Deno.test("formatLine() writes the number of the worker before the session", () => {
+  const line = formatLine(TS, "info", "x", "m", session(), { code: 1 }, 2);
+  assert.match(line, /"msg":"m","worker":2,"session":"s1"/);
+});

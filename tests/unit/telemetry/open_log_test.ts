@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { openLog } from "../../../src/telemetry/open_log.ts";
+import { LogOutputs } from "../../../src/telemetry/log_outputs.ts";
+import { type LogTarget, openLog as openLogFrom } from "../../../src/telemetry/open_log.ts";
+
+function openLog(target: LogTarget) {
+  const outputs = new LogOutputs();
+  return openLogFrom(target, { open: (to) => outputs.open(to), worker: null });
+}
 
 Deno.test("openLog() writes nothing when the log is off", async () => {
   const log = openLog({ to: { kind: "off" }, level: "debug" });
