@@ -92,8 +92,10 @@ export class ByteStreamDuplex extends Duplex {
           this.push(null);
           break;
         }
-        const taken = this.push(Buffer.from(buffer.subarray(0, octets)));
-        this.#buffers.filled(octets);
+        // The TLS layer takes what it is given at once and copies it; what it left in the stream stays the stream's.
+        const taken = this.push(buffer.subarray(0, octets));
+        if (this.readableLength === 0) this.#buffers.filled(octets);
+        else this.#buffers.lost();
         if (!taken) break;
       }
     } catch (error) {

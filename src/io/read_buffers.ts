@@ -32,6 +32,12 @@ export class ReadBuffers {
     }
   }
 
+  /** Says that the buffer of the last read now belongs to somebody else. */
+  lost(): void {
+    this.#small = null;
+    this.#large = null;
+  }
+
   /** Gives all buffers up; no read may be under way. */
   release(): void {
     this.#small = null;

@@ -43,16 +43,20 @@ function listen(socket: TLSSocket, duplex: ByteStreamDuplex, received: ReceivedO
   socket.on("data", (chunk: Uint8Array) => received.push(chunk));
   socket.on("end", () => received.end());
   const fail = (error: Error) => {
-    received.fail(error instanceof ConnectionError ? error : tlsError(error));
+    received.fail(() => error instanceof ConnectionError ? error : tlsError(error));
     duplex.destroy(error);
   };
   socket.on("error", fail);
   // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
   socket.on("_tlsError", fail);
-  socket.on("close", () => received.fail(new ConnectionError("reset", "Cannot read: connection lost")));
+  socket.on("close", () => received.fail(connectionLost));
   duplex.on("error", (error: Error) => {
-    if (error instanceof ConnectionError) received.fail(error);
+    if (error instanceof ConnectionError) received.fail(() => error);
   });
+}
+
+function connectionLost(): ConnectionError {
+  return new ConnectionError("reset", "Cannot read: connection lost");
 }
 
 function finished(socket: TLSSocket, duplex: ByteStreamDuplex, doneEvent: string): Promise<void> {

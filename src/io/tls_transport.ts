@@ -30,9 +30,10 @@ export class ReceivedOctets {
     this.#settle();
   }
 
-  fail(error: ConnectionError): void {
+  /** Takes a function, because most connections end well and errors cost more than the rest of the end. */
+  fail(makeError: () => ConnectionError): void {
     // What comes after the end is the tear-down.
-    if (!this.#ended) this.#error ??= error;
+    if (!this.#ended) this.#error ??= makeError();
     this.#settle();
   }
 
@@ -124,7 +125,7 @@ export class TlsTransport implements Transport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#received.fail(closedError());
+    this.#received.fail(closedError);
     this.#plain.close();
     this.#socket.destroy();
     this.#duplex.destroy();
