@@ -209,7 +209,8 @@ function afterXclient(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
       : send({ ...state, phase: "ehlo_client" }, `EHLO ${plan.serverName}`);
   }
   const { name, esmtp } = plan.client;
-  return esmtp
+  // AUTH needs EHLO, and what the server then announces (RFC 4954 §3), even for a client that signed in after HELO.
+  return esmtp || (plan.auth !== null && !plan.compat)
     ? send({ ...state, phase: "ehlo_client" }, `EHLO ${name}`)
     : send({ ...state, phase: "helo_client" }, `HELO ${name}`);
 }

@@ -213,6 +213,16 @@ const CASES: readonly {
     ],
   },
   {
+    name: "says EHLO for a client that said HELO when it is to sign in",
+    plan: { xclient: "on", auth: {}, client: { name: "old.test", esmtp: false } },
+    exchange: [
+      ["220 hi", "EHLO postern.test"],
+      ["250-mx / 250-XCLIENT ADDR / 250 AUTH PLAIN", "XCLIENT ADDR=192.0.2.7"],
+      ["250 ok", "EHLO old.test"],
+      ["250-mx / 250 AUTH PLAIN", "AUTH PLAIN AHUAcA== (secret)"],
+    ],
+  },
+  {
     name: "says HELO again for a client that said HELO, and its own name for one that said nothing",
     plan: { xclient: "on", client: { name: "old.test", esmtp: false } },
     exchange: [
