@@ -1,16 +1,19 @@
 import type { Config } from "../config/settings.ts";
+import { createClock } from "../io/deadlines.ts";
 import type { MainContext } from "../config/nginx_main.ts";
+import { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { type MetricsServer, serveMetrics } from "../telemetry/metrics_server.ts";
 import { exposeMetrics } from "../telemetry/metrics_text.ts";
-import type { Log } from "../ports/telemetry.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
 import { type ChosenConfig, CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
-import { type Logs, openLogs } from "./open_logs.ts";
+import { guardThread } from "./thread_guard.ts";
+import { type Logs, openLogs, originOf } from "./open_logs.ts";
 import { type PidFile, writePidFile } from "./pid_file.ts";
 import { type Postern, serve } from "./serve.ts";
+import { serveWithWorkers, workerCount, type Workers } from "./workers.ts";
 import { VERSION } from "./version.ts";
 
 /** How long relays may go on after SIGTERM or SIGINT, milliseconds. */
@@ -37,13 +40,14 @@ export async function runCommand(args: string[], io: CommandIo): Promise<number>
   }
   io.err(chosen.leftOut + nginxNotices(chosen.nginx));
   let logs: Logs;
+  const outputs = new LogOutputs();
   try {
-    logs = openLogs(chosen.config);
+    logs = openLogs(chosen.config, originOf(outputs));
   } catch (error) {
     io.err(`postern: cannot open a log: ${reason(error)}\n`);
     return 1;
   }
-  return await runConfig(chosen.config, logs, { io, pidFile: chosen.nginx?.pid ?? null });
+  return await runConfig(chosen.config, { logs, outputs }, { io, pidFile: chosen.nginx?.pid ?? null });
 }
 
 /** What nginx would do for its main context and Postern cannot. */
@@ -59,34 +63,38 @@ function nginxNotices(nginx: MainContext | null): string {
   return notices.map((notice) => `postern: ${notice}\n`).join("");
 }
 
+/** The logs, and the destinations that they have in common. */
+interface OpenedLogs {
+  readonly logs: Logs;
+  readonly outputs: LogOutputs;
+}
+
 async function runConfig(
   config: Config,
-  logs: Logs,
+  opened: OpenedLogs,
   { io, pidFile }: { readonly io: CommandIo; readonly pidFile: string | null },
 ): Promise<number> {
+  const { logs } = opened;
   const log = logs.process;
-  const guard = guardProcess(log);
+  const guard = guardThread(log);
   const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
-  const block = new MetricMemory();
   let metricsServer: MetricsServer | null = null;
   let pid: PidFile | null = null;
   let stopping = false;
   try {
-    const postern = await serve(config, {
-      log,
-      serverLog: (settings) => logs.forServer(settings),
-      metrics: new CountedMetrics(block),
-    });
+    const workers = workerCount(config);
+    const postern = await (workers === 1 ? serveAlone(config, logs) : serveShared(config, opened, workers));
     // Only who has the addresses may say so: another one that runs keeps its file.
     if (pidFile !== null) pid = await ownPidFile(pidFile, postern);
     if (config.main.metrics_listen !== null) {
       metricsServer = await serveMetrics(config.main.metrics_listen, {
-        expose: () => exposeMetrics(facts, [block]),
+        expose: () => exposeMetrics(facts, postern.metrics),
         healthy: () => !stopping,
       });
     }
     log.event("notice", "ready", `postern ${VERSION} is ready`, null, {
       listeners: postern.addresses.length,
+      workers,
     });
     await untilStopped(postern, logs, () => stopping = true);
     log.event("notice", "stopped", "all sessions have ended", null);
@@ -100,6 +108,30 @@ async function runConfig(
     await logs.close();
     guard.release();
   }
+}
+
+/** Serves with other threads. */
+async function serveShared(config: Config, { logs, outputs }: OpenedLogs, count: number): Promise<Workers> {
+  const clock = createClock();
+  return await serveWithWorkers(config, { count, log: logs.process, outputs, clock });
+}
+
+/** Serves with this thread alone. */
+async function serveAlone(config: Config, logs: Logs): Promise<Workers> {
+  const metrics = new MetricMemory();
+  const postern = await serve(config, {
+    log: logs.process,
+    serverLog: (settings) => logs.forServer(settings),
+    metrics: new CountedMetrics(metrics),
+  });
+  return {
+    addresses: postern.addresses,
+    metrics: [metrics],
+    get sessions() {
+      return postern.sessions;
+    },
+    stop: (graceMs) => postern.stop(graceMs),
+  };
 }
 
 async function ownPidFile(path: string, postern: Postern): Promise<PidFile> {
@@ -141,32 +173,6 @@ async function untilStopped(
   });
   await postern.stop(graceMs);
   for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
-}
-
-/**
- * An error that nobody owns is a mistake in Postern: it is logged and must not take the other sessions with it.
- */
-function guardProcess(log: Log): { release(): void } {
-  const report = (error: unknown) => {
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    log.event("crit", "internal_error", text, null);
-  };
-  const onRejection = (event: PromiseRejectionEvent) => {
-    event.preventDefault();
-    report(event.reason);
-  };
-  const onError = (event: ErrorEvent) => {
-    event.preventDefault();
-    report(event.error);
-  };
-  globalThis.addEventListener("unhandledrejection", onRejection);
-  globalThis.addEventListener("error", onError);
-  return {
-    release: () => {
-      globalThis.removeEventListener("unhandledrejection", onRejection);
-      globalThis.removeEventListener("error", onError);
-    },
-  };
 }
 
 function reason(error: unknown): string {

@@ -34,8 +34,14 @@ export interface ServeOptions {
   /** Where the sessions of a server are told of; `log` by default. */
   readonly serverLog?: (settings: ServerSettings) => Log;
   readonly metrics: Metrics;
-  /** Whether other workers listen on the same ports. Default false. */
-  readonly reusePort?: boolean;
+  /** Given in a worker, which listens where others listen too. */
+  readonly worker?: WorkerShare;
+}
+
+/** What a worker has in common with the others. */
+export interface WorkerShare {
+  /** Numbers connections over all workers, from 1. */
+  readonly nextConnection: () => number;
 }
 
 /**
@@ -44,8 +50,9 @@ export interface ServeOptions {
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Postern> {
   const clock = createClock();
-  const { log, metrics } = options;
-  const services = newServices({ clock, dialer: createDialer(), log, metrics });
+  const { log, metrics, worker } = options;
+  const nextConnection = worker?.nextConnection ?? countFromOne();
+  const services = newServices({ clock, dialer: createDialer(), log, metrics, nextConnection });
   const servers: ServerRuntime[] = [];
   const entries: { listen: ListenSettings; server: ServerRuntime }[] = [];
   try {
@@ -55,13 +62,16 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
       for (const listen of settings.listen) entries.push({ listen, server });
     }
     const listeners = await listen(entries.map((entry) => entry.listen), {
-      reusePort: options.reusePort ?? false,
+      reusePort: worker !== undefined,
     });
     const runtimes = listeners.map((listener, at): ListenerRuntime => ({
       settings: entries[at]!.listen,
       server: entries[at]!.server,
       text: addressText(listener.address),
     }));
+    const addresses = listeners.map((listener) => listener.address);
+    // Of workers, all of which listen there, it is told once.
+    if (worker === undefined) tellAddresses(log, addresses);
     return new RunningPostern(listeners, runtimes, servers, services, () => clock.close());
   } catch (error) {
     for (const server of servers) server.auth.close();
@@ -70,8 +80,19 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   }
 }
 
-function newServices(ports: Pick<Services, "clock" | "dialer" | "log" | "metrics">): Services {
-  let connections = 0;
+/** Logs where Postern listens. */
+export function tellAddresses(log: Log, addresses: readonly SocketAddress[]): void {
+  for (const address of addresses.map(addressText)) {
+    log.event("notice", "listening", `listening on ${address}`, null, { address });
+  }
+}
+
+function countFromOne(): () => number {
+  let count = 0;
+  return () => ++count;
+}
+
+function newServices(ports: Omit<Services, "buffers" | "newSessionId">): Services {
   return {
     ...ports,
     buffers: new BufferPool(),
@@ -79,7 +100,6 @@ function newServices(ports: Pick<Services, "clock" | "dialer" | "log" | "metrics
       const [high, low] = crypto.getRandomValues(new Uint32Array(2));
       return high!.toString(16).padStart(8, "0") + low!.toString(16).padStart(8, "0");
     },
-    nextConnection: () => ++connections,
   };
 }
 
@@ -104,11 +124,6 @@ class RunningPostern implements Postern {
     this.#servers = servers;
     this.#services = services;
     this.#release = release;
-    for (const runtime of runtimes) {
-      services.log.event("notice", "listening", `listening on ${runtime.text}`, null, {
-        address: runtime.text,
-      });
-    }
     this.#loops = Promise.all(listeners.map((listener, at) => this.#acceptAll(listener, runtimes[at]!)));
   }
 

@@ -1,0 +1,92 @@
+import type { SocketAddress } from "../ports/transport.ts";
+import { destinationKey, type LogOutputs } from "../telemetry/log_outputs.ts";
+import type { LogSink } from "../telemetry/log_sink.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+/** The part of `Worker` that is used. */
+export interface Thread {
+  postMessage(message: ToWorker): void;
+  terminate(): void;
+  onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+}
+
+/** How a worker ended: `stopped` when it was asked to, with the reason when it was not. */
+export type WorkerEnd = { readonly kind: "stopped" } | { readonly kind: "crashed"; readonly reason: string };
+
+/** One worker from its start to its end, seen from the first thread, which writes its log lines. */
+export class WorkerThread {
+  /** Where it listens, once it does; null when it ended before. */
+  readonly serving: Promise<readonly SocketAddress[] | null>;
+  readonly ended: Promise<WorkerEnd>;
+  readonly #thread: Thread;
+  readonly #outputs: LogOutputs;
+  readonly #sinks = new Map<string, LogSink>();
+  readonly #serving = Promise.withResolvers<readonly SocketAddress[] | null>();
+  readonly #ended = Promise.withResolvers<WorkerEnd>();
+
+  constructor(thread: Thread, start: ToWorker & { readonly kind: "start" }, outputs: LogOutputs) {
+    this.#thread = thread;
+    this.#outputs = outputs;
+    this.serving = this.#serving.promise;
+    this.ended = this.#ended.promise;
+    thread.onmessage = ({ data }) => this.#receive(data);
+    thread.onerror = (event) => {
+      // It is told here; otherwise it would end the process.
+      event.preventDefault();
+      const place = event.filename ? ` (${event.filename}:${event.lineno})` : "";
+      this.end({ kind: "crashed", reason: event.message + place });
+    };
+    thread.postMessage(start);
+  }
+
+  /** Asks it to end its sessions and itself. */
+  stop(graceMs: number): void {
+    this.#thread.postMessage({ kind: "stop", graceMs });
+  }
+
+  /** Ends it at once. Idempotent: the first end counts. */
+  end(how: WorkerEnd): void {
+    this.#thread.onmessage = null;
+    this.#thread.terminate();
+    for (const sink of this.#sinks.values()) sink.close();
+    this.#sinks.clear();
+    this.#serving.resolve(null);
+    this.#ended.resolve(how);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "serving":
+        this.#serving.resolve(message.addresses);
+        break;
+      case "failed":
+        this.end({ kind: "crashed", reason: message.reason });
+        break;
+      case "stopped":
+        this.end({ kind: "stopped" });
+        break;
+      case "lines":
+        void this.#write(message);
+        break;
+    }
+  }
+
+  async #write({ ticket, to, octets }: FromWorker & { readonly kind: "lines" }): Promise<void> {
+    let ok = true;
+    try {
+      await this.#sinkOf(to).write(octets);
+    } catch {
+      // The worker's log counts what was lost, and tells it when lines can be written again.
+      ok = false;
+    }
+    this.#thread.postMessage({ kind: "written", ticket, ok });
+  }
+
+  #sinkOf(to: Parameters<LogOutputs["open"]>[0]): LogSink {
+    const key = destinationKey(to);
+    const sink = this.#sinks.get(key) ?? this.#outputs.open(to);
+    this.#sinks.set(key, sink);
+    return sink;
+  }
+}
