@@ -172,7 +172,8 @@ async function untilStopped(
     sessions: postern.sessions,
   });
   await postern.stop(graceMs);
-  for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+  // The listeners stay: the process is about to end, and a signal that nobody hears would kill it before its log
+  // is written.
 }
 
 function reason(error: unknown): string {
