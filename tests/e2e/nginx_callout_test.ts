@@ -90,7 +90,9 @@ peerTest("nginx's http server decides about logins over a kept connection", ["ng
       xclient: "off",
     }));
     await withNginx(directory, service, () => connectable({ transport: "unix", path }), async () => {
-      await withPostern({ mail: { server_name: "mail.test", servers } }, directory, async (postern) => {
+      // Each worker keeps connections of its own.
+      const mail = { worker_processes: 1, server_name: "mail.test", servers };
+      await withPostern({ mail }, directory, async (postern) => {
         for (let round = 1; round <= 5; round++) {
           await login(postern.port(0), `user${round}`, /^235 2\.0\.0 OK/);
         }
