@@ -1,15 +1,30 @@
-/** Size of a large buffer in octets: one read of a relay under load. */
-export const LARGE_OCTETS = 65_536;
-/** Size of a small buffer in octets: what a connection reads into while little is said. */
+/** What a connection reads into while commands are exchanged, in octets: most are shorter. */
+export const COMMAND_OCTETS = 512;
+/** What a relay reads into while little is said, in octets. */
 export const SMALL_OCTETS = 2_048;
+/** What a relay reads into while data flows and many do so, in octets. */
+export const MEDIUM_OCTETS = 65_536;
+/** What a relay reads into while data flows, in octets. Fewer and larger reads save system calls. */
+export const LARGE_OCTETS = 262_144;
+
+/** How many flow buffers may be lent at a time: 16 MiB of large ones, then 64 MiB of medium ones. */
+const MAX_LENT = { [LARGE_OCTETS]: 64, [MEDIUM_OCTETS]: 1_024 } as const;
+
+type PooledOctets = typeof COMMAND_OCTETS | typeof SMALL_OCTETS | typeof MEDIUM_OCTETS | typeof LARGE_OCTETS;
 
 /**
- * Lends read buffers. Large ones go to connections while data flows, so that idle ones need not own any; small ones
- * are used again for the next connection, which is cheaper than to have them made and collected.
+ * Lends read buffers. Flow buffers go to connections while data flows, so that idle ones need not own any, and only so
+ * many of them: a client that begins to send and stops must not hold memory that nobody else can have. Small ones are
+ * used again for the next connection, which is cheaper than to have them made and collected.
  */
 export class BufferPool {
-  readonly #large: Uint8Array[] = [];
-  readonly #small: Uint8Array[] = [];
+  readonly #kept: Readonly<Record<PooledOctets, Uint8Array[]>> = {
+    [COMMAND_OCTETS]: [],
+    [SMALL_OCTETS]: [],
+    [MEDIUM_OCTETS]: [],
+    [LARGE_OCTETS]: [],
+  };
+  readonly #lent = { [LARGE_OCTETS]: 0, [MEDIUM_OCTETS]: 0 };
   readonly #maxKept: number;
 
   /** Keeps at most `maxKept` buffers of each size that nobody borrows. */
@@ -17,23 +32,30 @@ export class BufferPool {
     this.#maxKept = maxKept;
   }
 
-  /** A buffer of {@linkcode LARGE_OCTETS} octets with arbitrary content. */
-  takeLarge(): Uint8Array {
-    return this.#large.pop() ?? new Uint8Array(LARGE_OCTETS);
+  /** A buffer with arbitrary content. */
+  take(octets: typeof COMMAND_OCTETS | typeof SMALL_OCTETS): Uint8Array {
+    return this.#take(octets);
   }
 
-  /** Returns a large buffer; the caller must not use it any more, and no read into it may be under way. */
-  giveLarge(buffer: Uint8Array): void {
-    if (this.#large.length < this.#maxKept) this.#large.push(buffer);
+  /** The largest flow buffer that is to be had, with arbitrary content; null when all are lent. */
+  takeFlow(): Uint8Array | null {
+    for (const octets of [LARGE_OCTETS, MEDIUM_OCTETS] as const) {
+      if (this.#lent[octets] === MAX_LENT[octets]) continue;
+      this.#lent[octets]++;
+      return this.#take(octets);
+    }
+    return null;
   }
 
-  /** A buffer of {@linkcode SMALL_OCTETS} octets with arbitrary content. */
-  takeSmall(): Uint8Array {
-    return this.#small.pop() ?? new Uint8Array(SMALL_OCTETS);
+  /** Returns a buffer; the caller must not use it any more, and no read into it may be under way. */
+  give(buffer: Uint8Array): void {
+    const octets = buffer.length as PooledOctets;
+    if (octets === LARGE_OCTETS || octets === MEDIUM_OCTETS) this.#lent[octets]--;
+    const kept = this.#kept[octets];
+    if (kept.length < this.#maxKept) kept.push(buffer);
   }
 
-  /** Returns a small buffer; the caller must not use it any more, and no read into it may be under way. */
-  giveSmall(buffer: Uint8Array): void {
-    if (this.#small.length < this.#maxKept) this.#small.push(buffer);
+  #take(octets: PooledOctets): Uint8Array {
+    return this.#kept[octets].pop() ?? new Uint8Array(octets);
   }
 }

@@ -30,6 +30,7 @@ import { forcedMove, type Interruption, type JointPhase, spoken } from "../sessi
 import { REPLIES, type SpokenReply } from "../session/replies.ts";
 import { shownLine } from "../session/shown_line.ts";
 import { addressText, clientHostPort } from "./address_text.ts";
+import { COMMAND_OCTETS } from "./buffer_pool.ts";
 import { closeLingering } from "./linger.ts";
 import { openUpstream, type UpstreamResult } from "./open_upstream.ts";
 import { PrefixedTransport } from "./prefixed_transport.ts";
@@ -62,7 +63,8 @@ export class Connection {
   readonly #context: SessionContext;
   readonly #framer = new LineFramer();
   readonly #deadline: Deadline;
-  readonly #abort = new AbortController();
+  /** Made when something is asked that takes its time: most of a client's life nothing is. */
+  #abort: AbortController | null = null;
   readonly #startedAt: number;
   #transport: Transport;
   #state: ClientState = initialClientState(false);
@@ -118,7 +120,7 @@ export class Connection {
       this.#transport.close();
       this.#upstream?.transport.close();
       this.#pendingRead?.catch(() => {});
-      this.#giveSmallBuffer();
+      this.#giveCommandBuffer();
     }
     const outcome = this.#ended ?? "client_closed";
     const seconds = (clock.now() - this.#startedAt) / 1000;
@@ -133,7 +135,7 @@ export class Connection {
     const move = forcedMove(this.#phase, cause);
     if (move.outcome === null) return;
     this.#ended = move.outcome;
-    this.#abort.abort();
+    this.#abort?.abort();
     // A relay that waits for a mail server to take octets does not notice that its client is gone.
     this.#upstream?.transport.close();
     // nginx closes without a word when the time is over (spec §2.9).
@@ -154,6 +156,10 @@ export class Connection {
       guard.disarm();
       transport.close();
     });
+  }
+
+  get #signal(): AbortSignal {
+    return (this.#abort ??= new AbortController()).signal;
   }
 
   get #compat(): boolean {
@@ -190,7 +196,7 @@ export class Connection {
       this.#over("proxy_header");
     }
     const reader = new ProxyHeaderReader();
-    const buffer = this.#smallBuffer();
+    const buffer = this.#commandBuffer();
     let header = reader.next();
     while (header === null) {
       const count = await this.#transport.read(buffer);
@@ -251,14 +257,14 @@ export class Connection {
 
   async #resolve(): Promise<void> {
     this.#enterPhase("resolving", "in resolving client address", null);
-    this.#clientHost = await this.#server.resolver!.clientHost(this.#context.client.host, this.#abort.signal);
+    this.#clientHost = await this.#server.resolver!.clientHost(this.#context.client.host, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
   }
 
   /** Waits before the greeting; a client that talks meanwhile is no mail client (spec §2.7). */
   async #delayGreeting(): Promise<void> {
     this.#enterPhase("greeting_delay", "in delay pipelining state", null);
-    const read = this.#transport.read(this.#smallBuffer());
+    const read = this.#transport.read(this.#commandBuffer());
     this.#pendingRead = read;
     const { promise: delayed, resolve } = Promise.withResolvers<"delayed">();
     const delay = this.#services.clock.deadline(() => resolve("delayed"));
@@ -269,7 +275,7 @@ export class Connection {
       if (first === "delayed") return;
       this.#pendingRead = null;
       if (first === null) this.#over("client_closed");
-      const said = shownLine(decodeLatin1(this.#smallBuffer(), 0, first));
+      const said = shownLine(decodeLatin1(this.#commandBuffer(), 0, first));
       this.#note("info", "early_talker", `client was rejected before greeting: ${said}`);
       await this.#refuseAtEntrance(REPLIES.earlyTalker, "early_talker");
     } finally {
@@ -317,7 +323,7 @@ export class Connection {
   async #read(): Promise<boolean> {
     if (this.#drainRequested) this.interrupt("drain");
     if (this.#ended !== null) throw SESSION_OVER;
-    const buffer = this.#smallBuffer();
+    const buffer = this.#commandBuffer();
     const read = this.#pendingRead ?? this.#transport.read(buffer);
     this.#pendingRead = null;
     const count = await read;
@@ -384,7 +390,7 @@ export class Connection {
       proxyProtocol: this.#proxyProtocol,
       tls: this.#transport.tls,
       sessionId: this.#context.id,
-    }, this.#abort.signal);
+    }, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     this.#noteAnswer(answer);
@@ -408,7 +414,7 @@ export class Connection {
 
   async #wait(milliseconds: number): Promise<void> {
     this.#enterPhase("waiting", "in auth state", null);
-    await this.#services.clock.sleep(milliseconds, this.#abort.signal);
+    await this.#services.clock.sleep(milliseconds, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "waited" });
@@ -431,7 +437,7 @@ export class Connection {
         handshake: (ok) => metrics.tlsHandshake("upstream", ok),
       },
       this.#services,
-      this.#abort.signal,
+      this.#signal,
     );
     const seconds = (clock.now() - began) / 1000;
     metrics.upstream(result.kind === "ready", result.kind === "ready" ? "ready" : result.stage, seconds);
@@ -470,7 +476,7 @@ export class Connection {
     this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
     await this.#flush();
     this.#deadline.disarm();
-    this.#giveSmallBuffer();
+    this.#giveCommandBuffer();
     const result = await relay(
       this.#transport,
       upstream.transport,
@@ -513,14 +519,14 @@ export class Connection {
 
   // Output, phases, notes -------------------------------------------------------------------------------------
 
-  #smallBuffer(): Uint8Array {
-    return this.#readBuffer ??= this.#services.buffers.takeSmall();
+  #commandBuffer(): Uint8Array {
+    return this.#readBuffer ??= this.#services.buffers.take(COMMAND_OCTETS);
   }
 
   /** Only where no read is under way: the runtime would still write into it. */
-  #giveSmallBuffer(): void {
+  #giveCommandBuffer(): void {
     if (this.#readBuffer !== null && this.#pendingRead === null) {
-      this.#services.buffers.giveSmall(this.#readBuffer);
+      this.#services.buffers.give(this.#readBuffer);
     }
     this.#readBuffer = null;
   }

@@ -20,7 +20,7 @@ import {
   type UpstreamFailure,
   type UpstreamPlan,
 } from "../session/upstream_machine.ts";
-import type { BufferPool } from "./buffer_pool.ts";
+import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
 import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
 import { repeatsSecret } from "./secret_echo.ts";
 
@@ -70,7 +70,7 @@ export async function openUpstream(
   ports: { readonly clock: Clock; readonly dialer: Dialer; readonly buffers: BufferPool },
   signal: AbortSignal,
 ): Promise<UpstreamResult> {
-  const buffer = ports.buffers.takeSmall();
+  const buffer = ports.buffers.take(COMMAND_OCTETS);
   const opening = new Opening(request, ports.dialer, buffer, signal);
   const deadline = ports.clock.deadline(() => opening.expire());
   deadline.arm(request.connectTimeoutMs);
@@ -81,7 +81,7 @@ export async function openUpstream(
   } finally {
     deadline.disarm();
     signal.removeEventListener("abort", onAbort);
-    ports.buffers.giveSmall(buffer);
+    ports.buffers.give(buffer);
   }
 }
 

@@ -8,7 +8,7 @@ import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { closeLingering } from "./linger.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
-/** After this many small reads in a row a large buffer goes back to the pool. */
+/** After this many small reads in a row a flow buffer goes back to the pool. */
 const QUIET_READS = 2;
 
 export interface RelayOptions {
@@ -140,12 +140,12 @@ class Pump {
 
   async #pump(): Promise<PumpEnd> {
     if (this.#first.length > 0 && !await this.#pass(this.#first)) return "sink_lost";
-    const small = this.#buffers.takeSmall();
-    let large: Uint8Array | null = null;
+    const small = this.#buffers.take(SMALL_OCTETS);
+    let flow: Uint8Array | null = null;
     let quiet = 0;
     try {
       while (true) {
-        const buffer: Uint8Array = large ?? small;
+        const buffer: Uint8Array = flow ?? small;
         let count: number | null;
         try {
           count = await this.#from.read(buffer);
@@ -158,19 +158,19 @@ class Pump {
           this.#alive();
           if (!await this.#pass(buffer.subarray(0, count))) return "sink_lost";
         }
-        if (large === null) {
-          if (count === SMALL_OCTETS) large = this.#buffers.takeLarge();
+        if (flow === null) {
+          if (count === SMALL_OCTETS) flow = this.#buffers.takeFlow();
         } else if (count >= SMALL_OCTETS) {
           quiet = 0;
         } else if (++quiet === QUIET_READS) {
-          this.#buffers.giveLarge(large);
-          large = null;
+          this.#buffers.give(flow);
+          flow = null;
           quiet = 0;
         }
       }
     } finally {
-      if (large !== null) this.#buffers.giveLarge(large);
-      this.#buffers.giveSmall(small);
+      if (flow !== null) this.#buffers.give(flow);
+      this.#buffers.give(small);
     }
   }
 

@@ -1,20 +1,40 @@
 import assert from "node:assert/strict";
-import { BufferPool, LARGE_OCTETS, SMALL_OCTETS } from "../../../src/driver/buffer_pool.ts";
+import {
+  BufferPool,
+  COMMAND_OCTETS,
+  LARGE_OCTETS,
+  MEDIUM_OCTETS,
+  SMALL_OCTETS,
+} from "../../../src/driver/buffer_pool.ts";
 
 for (
-  const [size, octets, take, give] of [
-    ["large", LARGE_OCTETS, (pool: BufferPool) => pool.takeLarge(), BufferPool.prototype.giveLarge],
-    ["small", SMALL_OCTETS, (pool: BufferPool) => pool.takeSmall(), BufferPool.prototype.giveSmall],
+  const [octets, take] of [
+    [COMMAND_OCTETS, (pool: BufferPool) => pool.take(COMMAND_OCTETS)],
+    [SMALL_OCTETS, (pool: BufferPool) => pool.take(SMALL_OCTETS)],
+    [LARGE_OCTETS, (pool: BufferPool) => pool.takeFlow()!],
   ] as const
 ) {
-  Deno.test(`BufferPool lends ${size} buffers again, none to two at a time, and keeps only so many`, () => {
+  Deno.test(`BufferPool lends buffers of ${octets} octets again, none to two at a time, and keeps only so many`, () => {
     const pool = new BufferPool(2);
     const lent = [take(pool), take(pool), take(pool)];
     assert.deepEqual(lent.map((buffer) => buffer.length), [octets, octets, octets]);
     assert.equal(new Set(lent).size, 3);
-    for (const buffer of lent) give.call(pool, buffer);
+    for (const buffer of lent) pool.give(buffer);
     const again = [take(pool), take(pool), take(pool)];
     assert.equal(new Set(again).size, 3);
     assert.equal(again.filter((buffer) => lent.includes(buffer)).length, 2);
   });
 }
+
+Deno.test("BufferPool lends smaller flow buffers when the large ones are out, and then none", () => {
+  const pool = new BufferPool();
+  const lent: Uint8Array[] = [];
+  for (let buffer = pool.takeFlow(); buffer !== null; buffer = pool.takeFlow()) lent.push(buffer);
+  assert.equal(lent.filter((buffer) => buffer.length === LARGE_OCTETS).length, 64);
+  assert.equal(lent.filter((buffer) => buffer.length === MEDIUM_OCTETS).length, 1024);
+  pool.give(lent[70]!);
+  assert.equal(pool.takeFlow()?.length, MEDIUM_OCTETS);
+  assert.equal(pool.takeFlow(), null);
+  pool.give(lent[0]!);
+  assert.equal(pool.takeFlow()?.length, LARGE_OCTETS);
+});
