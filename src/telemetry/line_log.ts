@@ -3,7 +3,8 @@
  *
  * A line is formatted at once and written later, together with the others that came meanwhile. One write is under
  * way at a time, so that lines keep their order and a slow reader of the log delays no session; while it waits, at
- * most {@linkcode BUFFER_UNITS} are kept, and what comes on top is dropped, counted and reported.
+ * most {@linkcode BUFFER_UNITS} are kept, and what comes on top is dropped, counted and reported. A log may also wait for
+ * more lines before it writes: a write for each of them would cost more than all the formatting.
  *
  * @module
  */
@@ -13,6 +14,9 @@ import { SEVERITY } from "./severity.ts";
 
 /** Bound of the lines that wait for the sink, in UTF-16 units: for ASCII, 1 MiB. */
 const BUFFER_UNITS = 1024 * 1024;
+
+/** So many units are written without waiting for more. */
+const BATCH_UNITS = 64 * 1024;
 
 /** How long `flush()` and `close()` wait for a sink that takes nothing, in milliseconds. */
 const FLUSH_MS = 2000;
@@ -36,6 +40,8 @@ export interface LineLogOptions {
   readonly now?: () => number;
   /** Time limit of `flush()` and `close()` in milliseconds; 2000 by default. */
   readonly flushMs?: number;
+  /** How long a line waits for others, in milliseconds; 0 by default. From `crit` on none waits. */
+  readonly gatherMs?: number;
 }
 
 /** A {@linkcode Log} over a {@linkcode LogSink}. None of its methods throws or rejects. */
@@ -45,6 +51,7 @@ export class LineLog implements Log {
   readonly #threshold: number;
   readonly #now: () => number;
   readonly #flushMs: number;
+  readonly #gatherMs: number;
   readonly #encoder = new TextEncoder();
   #pending = "";
   #pendingLines = 0;
@@ -52,6 +59,9 @@ export class LineLog implements Log {
   #reopenWanted = false;
   #writing: Promise<void> | null = null;
   #closed = false;
+  /** Whether what is pending is to be written now. */
+  #urgent = false;
+  #hurry: (() => void) | null = null;
 
   constructor(sink: LogSink, format: LineFormat, options: LineLogOptions) {
     this.#sink = sink;
@@ -59,6 +69,7 @@ export class LineLog implements Log {
     this.#threshold = SEVERITY[options.level];
     this.#now = options.now ?? Date.now;
     this.#flushMs = options.flushMs ?? FLUSH_MS;
+    this.#gatherMs = options.gatherMs ?? 0;
   }
 
   enabled(level: LogLevel): boolean {
@@ -80,12 +91,14 @@ export class LineLog implements Log {
       return;
     }
     this.#append(line);
+    if (SEVERITY[level] >= SEVERITY.crit || this.#pending.length >= BATCH_UNITS) this.#writeNow();
     this.#writing ??= this.#writeAll();
   }
 
   /** Settles when the lines so far are written, or the sink has taken too long. */
   async flush(): Promise<void> {
     if (this.#writing === null) return;
+    this.#writeNow();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, this.#flushMs);
     await Promise.race([this.#writing, late.promise]);
@@ -117,10 +130,28 @@ export class LineLog implements Log {
     // Lines of the same turn come along.
     await Promise.resolve();
     while (this.#pendingLines > 0 || this.#reopenWanted) {
+      if (this.#gatherMs > 0 && !this.#urgent) await this.#gather();
       if (this.#reopenWanted) await this.#reopenSink();
       if (this.#pendingLines > 0) await this.#writeBatch();
     }
     this.#writing = null;
+  }
+
+  #writeNow(): void {
+    this.#urgent = true;
+    this.#hurry?.();
+  }
+
+  #gather(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#hurry = null;
+        resolve();
+      };
+      const timer = setTimeout(done, this.#gatherMs);
+      this.#hurry = done;
+    });
   }
 
   async #writeBatch(): Promise<void> {
@@ -129,6 +160,7 @@ export class LineLog implements Log {
     const batch = this.#encoder.encode(this.#pending + this.#droppedLine());
     this.#pending = "";
     this.#pendingLines = 0;
+    this.#urgent = false;
     let written = 0;
     try {
       while (written < batch.length) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { JsonLog } from "../../../src/telemetry/json_log.ts";
 import { NO_LOG } from "../../../src/telemetry/line_log.ts";
+import { within } from "../../support/patience.ts";
 import { type LogSink, openFile } from "../../../src/telemetry/log_sink.ts";
 
 /** A sink in memory: writes wait while `hold()` is in force, and fail while `broken` is set. */
@@ -10,6 +11,8 @@ class MemorySink implements LogSink {
   closed = false;
   reopened = 0;
   takeAtMost = Infinity;
+  /** Resolved by the first write. */
+  readonly wrote = Promise.withResolvers<void>();
   #gate: PromiseWithResolvers<void> | null = null;
 
   hold(): void {
@@ -24,6 +27,7 @@ class MemorySink implements LogSink {
     if (this.broken) throw new Deno.errors.BrokenPipe("nobody reads");
     const taken = octets.subarray(0, this.takeAtMost);
     this.writes.push(new TextDecoder().decode(taken));
+    this.wrote.resolve();
     return taken.length;
   }
   reopen(): Promise<void> {
@@ -143,6 +147,40 @@ Deno.test("JsonLog.flush() gives up on a sink that takes nothing", async () => {
   assert.equal(sink.closed, true);
   sink.release();
 });
+
+Deno.test("JsonLog gathers lines for a while where it is told to", async () => {
+  const sink = new MemorySink();
+  const log = new JsonLog(sink, { level: "info", gatherMs: 5 });
+  log.event("info", "a", "m", null);
+  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+  assert.equal(sink.writes.length, 0);
+  log.event("info", "b", "m", null);
+  await within(sink.wrote.promise, () => "the lines are not written");
+  assert.deepEqual([sink.writes.length, sink.events()], [1, ["a", "b"]]);
+  await log.close();
+});
+
+const HASTE: readonly (readonly [string, (log: JsonLog) => void])[] = [
+  ["a severe line", (log) => log.event("crit", "b", "m", null)],
+  ["many lines", (log) => log.event("info", "b", "m".repeat(64 * 1024), null)],
+  ["flush()", (log) => void log.flush()],
+  ["reopen()", (log) => void log.reopen()],
+  ["close()", (log) => void log.close()],
+];
+for (const [name, act] of HASTE) {
+  Deno.test(`JsonLog waits for no more lines after ${name}`, async () => {
+    const sink = new MemorySink();
+    const log = new JsonLog(sink, { level: "info", gatherMs: 3_600_000 });
+    log.event("info", "a", "m", null);
+    for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+    assert.equal(sink.writes.length, 0);
+    act(log);
+    for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+    assert.equal(sink.events()[0], "a");
+    await log.close();
+    assert.equal(sink.closed, true);
+  });
+}
 
 Deno.test("JsonLog.close() writes what waits, then ignores events", async () => {
   const { sink, log } = memoryLog();
