@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIPv4, isIPv6 } from "@std/net/unstable-ip";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
   ConnectionError,
@@ -30,7 +30,7 @@ async function connect(target: SocketAddress, signal: AbortSignal): Promise<Tran
         hostname: target.host,
         port: target.port,
         signal,
-        autoSelectFamily: isIP(target.host) === 0,
+        autoSelectFamily: !isAddress(target.host),
       })
       : await Deno.connect({ transport: "unix", path: target.path });
     return new SocketTransport(socket);
@@ -117,7 +117,7 @@ function connectionOptions(options: UpstreamTlsOptions): ConnectionOptions {
 
 /** The server name indication; an address has none (RFC 6066 §3). */
 function indicatedName(serverName: string): string | null {
-  return isIP(serverName) === 0 ? serverName : null;
+  return isAddress(serverName) ? null : serverName;
 }
 
 /** Why the server's certificate is not good enough, or null. */
@@ -142,4 +142,9 @@ function readFacts({ socket }: TlsLayers, options: UpstreamTlsOptions): TlsFacts
     peer: leaf === undefined ? null : describeCertificate(leaf),
     verdict: { kind: options.verify ? "success" : "none" },
   };
+}
+
+/** For addresses and host names of the configuration or the callout, whose syntax was checked before. */
+function isAddress(host: string): boolean {
+  return isIPv4(host) || isIPv6(host);
 }
