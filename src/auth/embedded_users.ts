@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { encodeLatin1 } from "../bytes/latin1.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion, UpstreamChoices } from "../ports/auth_backend.ts";
 import type { SocketAddress } from "../ports/transport.ts";
@@ -19,7 +19,7 @@ interface KnownUser {
   readonly upstream: SocketAddress;
 }
 
-/** Checks at a time: each takes a core for a while and up to 256 MiB. */
+/** Checks at a time, for a server in one worker: each takes a core for a while and up to 256 MiB. */
 const maxChecks = 4;
 /** Checks that wait for one of those; about half a minute's work. */
 const maxWaitingChecks = 1024;
@@ -36,7 +36,8 @@ const configuredChoices: UpstreamChoices = { tls: null, auth: null, xclient: nul
 export class EmbeddedUsers implements AuthBackend {
   readonly #users: ReadonlyMap<string, KnownUser>;
   readonly #decoys: readonly KnownUser[];
-  readonly #decoyKey = randomBytes(32);
+  /** As secret as the configuration, and the same in every worker. */
+  readonly #decoyKey: Uint8Array;
   readonly #checks = new Permits(maxChecks, maxWaitingChecks);
 
   /** @throws {TypeError} when there is no user, or a hash is malformed. */
@@ -46,6 +47,8 @@ export class EmbeddedUsers implements AuthBackend {
     }
     this.#users = new Map(users.map((user) => [user.name, parseUser(user)]));
     this.#decoys = [...this.#users.values()];
+    const hashes = users.map(({ password_hash }) => password_hash);
+    this.#decoyKey = createHash("sha256").update(hashes.join("\n")).digest();
   }
 
   async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {

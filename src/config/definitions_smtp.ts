@@ -134,7 +134,8 @@ export const calloutDirectives = {
     context: "both",
     type: integer({ least: 0, most: 10_000 }),
     default: "32",
-    doc: "Idle connections to the service that are kept open; 0 opens one for every question, as nginx does.",
+    doc:
+      "Idle connections to the service that each worker keeps open; 0 opens one for every question, as nginx does.",
     source: "Postern",
   },
   auth_http_ssl_verify: {

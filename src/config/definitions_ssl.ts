@@ -170,7 +170,7 @@ export const sslDirectives = {
     default: "on",
     doc: "Resumes sessions with tickets.",
     source: "nginx",
-    note: `Always on, with a key of the process that changes at every start: ${RUNTIME}.`,
+    note: `Always on, with a key of each worker that changes at every start: ${RUNTIME}.`,
   },
   ssl_verify_client: {
     context: "both",
