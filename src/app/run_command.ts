@@ -100,6 +100,8 @@ async function runConfig(
     log.event("notice", "stopped", "all sessions have ended", null);
     return 0;
   } catch (error) {
+    // What led to it comes first.
+    await logs.close();
     io.err(`postern: ${reason(error)}\n`);
     return 1;
   } finally {
