@@ -4,6 +4,8 @@ import type { Transport } from "../ports/transport.ts";
 /** How long, in milliseconds, and how far, in octets, a peer's late data is read and thrown away. */
 const LINGER_MS = 2_000;
 const LINGER_OCTETS = 1_048_576;
+/** Most peers have nothing more to say. */
+const LINGER_READ_OCTETS = 512;
 
 /**
  * Closes so that the last reply arrives: a socket closed with unread input is reset by the kernel, and the peer's
@@ -15,7 +17,7 @@ export async function closeLingering(transport: Transport, clock: Clock): Promis
   deadline.arm(LINGER_MS);
   try {
     await transport.closeWrite();
-    const sink = new Uint8Array(4_096);
+    const sink = new Uint8Array(LINGER_READ_OCTETS);
     let octets = 0;
     while (octets < LINGER_OCTETS) {
       const count = await transport.read(sink);

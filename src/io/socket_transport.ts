@@ -4,10 +4,10 @@ import { toSocketAddress } from "./socket_address.ts";
 
 /** A {@linkcode Transport} over a TCP or Unix socket of Deno, or over a TLS connection of `Deno.startTls`. */
 export class SocketTransport implements Transport {
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
   readonly tls: TlsFacts | null;
   readonly #socket: Deno.Conn;
+  #local: SocketAddress | null = null;
+  #remote: SocketAddress | null = null;
   #closed = false;
   #handedOver = false;
   #heir: { close(): void } | null = null;
@@ -16,10 +16,16 @@ export class SocketTransport implements Transport {
   constructor(socket: Deno.Conn, tls: TlsFacts | null = null) {
     this.#socket = socket;
     this.tls = tls;
-    this.local = toSocketAddress(socket.localAddr);
-    this.remote = toSocketAddress(socket.remoteAddr);
     // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
     if (isTcp(socket)) setNoDelay(socket);
+  }
+
+  get local(): SocketAddress {
+    return this.#local ??= toSocketAddress(this.#socket.localAddr);
+  }
+
+  get remote(): SocketAddress {
+    return this.#remote ??= toSocketAddress(this.#socket.remoteAddr);
   }
 
   async read(into: Uint8Array): Promise<number | null> {
