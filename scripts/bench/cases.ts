@@ -1,0 +1,189 @@
+/**
+ * The loads, as data.
+ *
+ * @module
+ */
+import type { Target } from "./measures.ts";
+
+/** Letters for `--only`. */
+export const LOADS = ["a", "b", "c", "d", "e", "f", "g"] as const;
+export type LoadLetter = typeof LOADS[number];
+
+/** What all kinds of loads have. */
+interface CaseFacts {
+  readonly load: LoadLetter;
+  /** Unique among all cases. */
+  readonly name: string;
+  readonly title: string;
+  /** STARTTLS and AUTH PLAIN instead of a plain session without a login. */
+  readonly starttls: boolean;
+  readonly workers: number;
+  readonly targets: readonly Target[];
+}
+
+/** As many sessions as there are, `concurrency` at a time. */
+export interface SessionsCase extends CaseFacts {
+  readonly kind: "sessions";
+  /** Who sends and takes the messages: Postfix's programs in C, or the bench's own, which know STARTTLS. */
+  readonly peers: "postfix" | "own";
+  readonly sessions: number;
+  readonly concurrency: number;
+  /** Lengths of the messages, taken in turn. */
+  readonly octets: readonly number[];
+}
+
+/** One session after the other, while `clients` others take their time. */
+export interface LatencyCase extends CaseFacts {
+  readonly kind: "latency";
+  readonly sessions: number;
+  readonly clients: number;
+  /** Pause before each command of the others, milliseconds. */
+  readonly pauseMs: number;
+  readonly octets: number;
+}
+
+/** Connections without traffic. */
+export interface IdleCase extends CaseFacts {
+  readonly kind: "idle";
+  readonly connections: number;
+}
+
+export type Case = SessionsCase | LatencyCase | IdleCase;
+
+const KB = 1024;
+const MB = 1024 * KB;
+const LARGE = [10 * MB, 20 * MB, 30 * MB, 40 * MB, 50 * MB];
+const SHORT_PLAIN = {
+  kind: "sessions",
+  starttls: false,
+  peers: "postfix",
+  sessions: 8000,
+  concurrency: 20,
+  octets: [KB],
+} as const;
+
+export const CASES: readonly Case[] = [
+  {
+    ...SHORT_PLAIN,
+    load: "a",
+    name: "a",
+    title: "short sessions, plain, callout without login, 1 KB",
+    workers: 1,
+    targets: [{ measure: "cpu_ms_per_session", of: "ratio", atMost: 1 }],
+  },
+  {
+    kind: "sessions",
+    load: "b",
+    name: "b",
+    title: "short sessions, STARTTLS, AUTH PLAIN with callout, 1 KB",
+    starttls: true,
+    peers: "own",
+    sessions: 2000,
+    concurrency: 20,
+    octets: [KB],
+    workers: 1,
+    targets: [
+      { measure: "cpu_ms_per_session", of: "ratio", atMost: 1 },
+      { measure: "wall_seconds", of: "ratio", atMost: 0.3 },
+    ],
+  },
+  {
+    kind: "sessions",
+    load: "c",
+    name: "c",
+    title: "large messages, plain, 10 to 50 MB",
+    starttls: false,
+    peers: "own",
+    sessions: 160,
+    concurrency: 4,
+    octets: LARGE,
+    workers: 1,
+    targets: [{ measure: "cpu_seconds_per_gb", of: "ratio", atMost: 0.5 }],
+  },
+  {
+    kind: "sessions",
+    load: "d",
+    name: "d",
+    title: "large messages, STARTTLS, 10 to 50 MB",
+    starttls: true,
+    peers: "own",
+    sessions: 80,
+    concurrency: 4,
+    octets: LARGE,
+    workers: 1,
+    targets: [{ measure: "cpu_seconds_per_gb", of: "ratio", atMost: 1 }],
+  },
+  {
+    kind: "idle",
+    load: "e",
+    name: "e plain",
+    title: "idle connections, plain",
+    starttls: false,
+    connections: 5000,
+    workers: 1,
+    targets: [{ measure: "kb_per_connection", of: "postern", atMost: 5 }],
+  },
+  {
+    kind: "idle",
+    load: "e",
+    name: "e TLS",
+    title: "idle connections, after STARTTLS",
+    starttls: true,
+    connections: 2000,
+    workers: 1,
+    targets: [{ measure: "kb_per_connection", of: "postern", atMost: 15 }],
+  },
+  {
+    kind: "latency",
+    load: "f",
+    name: "f plain",
+    title: "latency of a session while 200 others run, plain",
+    starttls: false,
+    sessions: 2000,
+    clients: 200,
+    pauseMs: 100,
+    octets: KB,
+    workers: 1,
+    targets: [{ measure: "latency_p99_ms", of: "ratio", atMost: 1 }],
+  },
+  {
+    kind: "latency",
+    load: "f",
+    name: "f TLS",
+    title: "latency of a session while 200 others run, STARTTLS",
+    starttls: true,
+    sessions: 200,
+    clients: 200,
+    pauseMs: 150,
+    octets: KB,
+    workers: 1,
+    targets: [{ measure: "latency_p99_ms", of: "ratio", atMost: 1 }],
+  },
+  {
+    ...SHORT_PLAIN,
+    load: "g",
+    name: "g 1",
+    title: "short sessions as in (a), 1 worker",
+    workers: 1,
+    targets: [],
+  },
+  {
+    ...SHORT_PLAIN,
+    load: "g",
+    name: "g 2",
+    title: "short sessions as in (a), 2 workers",
+    workers: 2,
+    targets: [],
+  },
+];
+
+/** A smaller load of the same shape, for a quick look. */
+export function quickCase(load: Case): Case {
+  switch (load.kind) {
+    case "sessions":
+    case "latency":
+      return { ...load, sessions: Math.ceil(load.sessions / 8) };
+    case "idle":
+      return { ...load, connections: Math.ceil(load.connections / 4) };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * `deno task bench`: the same load through nginx and Postern in turn, on this machine, in one go.
+ *
+ * @module
+ */
+import { type Case, CASES, quickCase } from "./cases.ts";
+import type { Run } from "./measures.ts";
+import { type BenchOptions, parseBenchOptions, USAGE } from "./options.ts";
+import { Processes } from "./processes.ts";
+import { describeMachine, fileExists, missingPackages, raiseDescriptors } from "./requirements.ts";
+import { runCase } from "./run_case.ts";
+import { prepare } from "./surroundings.ts";
+import { caseTable, scalingText, summarize, type Summary } from "./table.ts";
+
+/** The whole bench, milliseconds. */
+const FULL_MS = 15 * 60_000;
+const QUICK_MS = 2 * 60_000;
+
+const processes = new Processes();
+
+async function main(args: string[]): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = parseBenchOptions(args, Deno.env.get("TMPDIR") ?? "/tmp");
+  } catch (error) {
+    console.error(`${reason(error)}\n${USAGE}`);
+    return 2;
+  }
+  const missing = missingPackages(fileExists);
+  if (missing.length > 0) {
+    console.error(`The bench needs programs that are not installed: apt-get install ${missing.join(" ")}`);
+    return 2;
+  }
+  const folder = await Deno.makeTempDir({ prefix: "postern-bench-" });
+  await Deno.chmod(folder, 0o755); // smtp-sink gives its privileges away
+  const interrupted = Promise.withResolvers<never>();
+  const give = (why: string) => interrupted.reject(new Error(why));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => give(signal));
+  const limitMs = options.quick ? QUICK_MS : FULL_MS;
+  const late = setTimeout(() => give(`not finished after ${limitMs / 60_000} minutes`), limitMs);
+  try {
+    await Promise.race([bench(options, folder), interrupted.promise]);
+    return 0;
+  } catch (error) {
+    console.error(`\nThe bench failed: ${reason(error)}`);
+    return 1;
+  } finally {
+    clearTimeout(late);
+    await processes.endAll();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function bench(options: BenchOptions, folder: string): Promise<void> {
+  await raiseDescriptors();
+  const machine = await describeMachine();
+  const cores = navigator.hardwareConcurrency;
+  console.log(Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join(", "));
+  const surroundings = await prepare(processes, folder);
+  const cases = CASES.filter(({ load }) => options.only.includes(load))
+    .map((load) => options.quick ? quickCase(load) : load);
+  const runs: Run[] = [];
+  const summaries = new Map<string, Summary>();
+  for (const load of cases) {
+    console.log(`\n(${load.load}) ${load.title}: ${sizeOf(load)}, ${options.pairs} pairs`);
+    const ofCase = await runCase(load, options.pairs, surroundings);
+    runs.push(...ofCase);
+    const summary = summarize(ofCase);
+    summaries.set(load.name, summary);
+    console.log(caseTable(load, summary, cores));
+    // After each load: what was measured is not lost when a later one fails.
+    const record = {
+      date: new Date().toISOString(),
+      machine,
+      options,
+      cases,
+      runs,
+      summaries: Object.fromEntries(summaries),
+    };
+    await Deno.writeTextFile(options.json, JSON.stringify(record, null, 1) + "\n");
+  }
+  const [one, two] = [summaries.get("g 1"), summaries.get("g 2")];
+  if (one !== undefined && two !== undefined) console.log("(g) two workers\n" + scalingText(one, two, cores));
+  console.log(`Every run: ${options.json}`);
+}
+
+function sizeOf(load: Case): string {
+  switch (load.kind) {
+    case "sessions":
+      return `${load.sessions} sessions, ${load.concurrency} at a time`;
+    case "latency":
+      return `${load.sessions} sessions, a command of the others each ${load.pauseMs} ms`;
+    case "idle":
+      return `${load.connections} connections`;
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,55 @@
+/**
+ * The command line of the bench.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { type LoadLetter, LOADS } from "./cases.ts";
+
+export const USAGE = `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--json FILE]
+  --only   loads to run: a to g, all by default
+  --pairs  how often each load goes through nginx and Postern in turn: 5 by default, 2 with --quick
+  --quick  a small part of each load: numbers to look at, not to publish
+  --json   file for the numbers of every run: postern-bench.json in the folder for temporary files by default
+`;
+
+export interface BenchOptions {
+  readonly only: readonly LoadLetter[];
+  readonly pairs: number;
+  readonly quick: boolean;
+  readonly json: string;
+}
+
+const MAX_PAIRS = 50;
+
+/**
+ * Reads the arguments.
+ * @throws {Error} that says what is wrong with them.
+ */
+export function parseBenchOptions(args: string[], temporaryFolder: string): BenchOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string" },
+      pairs: { type: "string" },
+      quick: { type: "boolean", default: false },
+      json: { type: "string", default: `${temporaryFolder}/postern-bench.json` },
+    },
+  });
+  const pairs = values.pairs === undefined ? (values.quick ? 2 : 5) : Number(values.pairs);
+  if (!Number.isInteger(pairs) || pairs < 1 || pairs > MAX_PAIRS) {
+    throw new Error(`--pairs: expected 1 to ${MAX_PAIRS}, received ${values.pairs}`);
+  }
+  return { only: parseLoads(values.only), pairs, quick: values.quick, json: values.json };
+}
+
+function parseLoads(only: string | undefined): readonly LoadLetter[] {
+  if (only === undefined) return LOADS;
+  return only.split(",").map((letter) => {
+    const load = LOADS.find((known) => known === letter.trim());
+    if (load === undefined) {
+      throw new Error(`--only: expected letters of ${LOADS.join(",")}, received ${letter}`);
+    }
+    return load;
+  });
+}

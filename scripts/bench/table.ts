@@ -1,0 +1,112 @@
+/**
+ * The numbers as a reader sees them.
+ *
+ * @module
+ */
+import type { Case } from "./cases.ts";
+import { bottleneck, type MeasureName, MEASURES, type Run, type Target, type Values } from "./measures.ts";
+import { median, pairedRatio, type Ratio } from "./statistics.ts";
+
+/** Medians of one proxy. */
+export type Medians = Values;
+
+/** What came of a case. */
+export interface Summary {
+  readonly nginx: Medians;
+  readonly postern: Medians;
+  /** Postern / nginx of each pair. */
+  readonly ratios: Readonly<Partial<Record<MeasureName, Ratio>>>;
+}
+
+const NAMES = Object.keys(MEASURES) as MeasureName[];
+
+/** Medians and ratios of the runs of one case. */
+export function summarize(runs: readonly Run[]): Summary {
+  const valuesOf = (proxy: Run["proxy"], name: MeasureName) =>
+    runs.filter((run) => run.proxy === proxy).flatMap(({ values }) => values[name] ?? []);
+  const nginx: Partial<Record<MeasureName, number>> = {};
+  const postern: Partial<Record<MeasureName, number>> = {};
+  const ratios: Partial<Record<MeasureName, Ratio>> = {};
+  for (const name of NAMES) {
+    const under = valuesOf("nginx", name);
+    const over = valuesOf("postern", name);
+    if (under.length === 0 || over.length === 0) continue;
+    nginx[name] = median(under);
+    postern[name] = median(over);
+    ratios[name] = pairedRatio(over, under);
+  }
+  return { nginx, postern, ratios };
+}
+
+/** Whether a target is reached; null when there is nothing to tell it by. */
+export function isReached(target: Target, { postern, ratios }: Summary): boolean | null {
+  const value = target.of === "ratio" ? ratios[target.measure]?.median : postern[target.measure];
+  return value === undefined ? null : value <= target.atMost;
+}
+
+/** The table of one case. */
+export function caseTable(load: Case, summary: Summary, cores: number): string {
+  const { nginx, postern, ratios } = summary;
+  const rows = [["", "nginx", "Postern", "ratio", "(least - greatest)", "target"]];
+  for (const name of NAMES) {
+    const [under, over, ratio] = [nginx[name], postern[name], ratios[name]];
+    if (under === undefined || over === undefined || ratio === undefined) continue;
+    const { label, decimals, compared } = MEASURES[name];
+    rows.push([
+      label,
+      under.toFixed(decimals),
+      over.toFixed(decimals),
+      compared ? formatRatio(ratio.median) : "",
+      compared ? `(${formatRatio(ratio.least)} - ${formatRatio(ratio.greatest)})` : "",
+      load.targets.filter(({ measure }) => measure === name).map((target) => targetText(target, summary))
+        .join(),
+    ]);
+  }
+  if (load.kind !== "idle") {
+    const limits = [nginx, postern].map((values) => bottleneck(values, load.workers, cores));
+    rows.push(["limited by", ...limits, "", "", ""]);
+  }
+  return alignColumns(rows);
+}
+
+function formatRatio(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(2) : "-";
+}
+
+function targetText(target: Target, summary: Summary): string {
+  const verdict = isReached(target, summary) ? "reached" : "missed";
+  return `${target.of === "ratio" ? "ratio" : "Postern"} <= ${target.atMost}: ${verdict}`;
+}
+
+/** Lines up columns: the first and the last to the left, the others to the right. */
+export function alignColumns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
+  }
+  return rows.map((row) =>
+    row.map((cell, i) =>
+      i === 0 || i === row.length - 1 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
+    ).join("  ").trimEnd() + "\n"
+  ).join("");
+}
+
+/**
+ * How two workers compare with one: the throughput of both proxies, and the most that the machine has room for,
+ * as the clients and the mail server run on the same cores.
+ */
+export function scalingText(one: Summary, two: Summary, cores: number): string {
+  const lines = (["nginx", "postern"] as const).map((proxy) => {
+    const [before, after] = [one[proxy], two[proxy]];
+    const gain = after.sessions_per_second! / before.sessions_per_second!;
+    const used = (before.proxy_share ?? 0) + (before.generator_share ?? 0) + (before.sink_share ?? 0) +
+      (before.auth_share ?? 0);
+    const room = Math.min(2, cores / used);
+    return [
+      proxy === "nginx" ? "nginx" : "Postern",
+      `${gain.toFixed(2)} times the throughput of one worker`,
+      `at most ${room.toFixed(2)} on ${cores} cores with the clients and the mail server`,
+    ];
+  });
+  return alignColumns(lines);
+}

@@ -1,0 +1,66 @@
+/**
+ * What is done for every callout: the request is written, the response is read.
+ *
+ * @module
+ */
+import { compileRequest, formatRequest } from "../../src/auth/http_request.ts";
+import { HttpResponseReader } from "../../src/auth/http_response.ts";
+import { encodeLatin1 } from "../../src/bytes/latin1.ts";
+import type { AuthQuestion } from "../../src/ports/auth_backend.ts";
+
+const template = compileRequest({
+  host: "auth.example",
+  uri: "/auth",
+  keepAlive: true,
+  sendCertificateFacts: false,
+  passClientCertificate: false,
+  headers: [{ name: "X-Auth-Key", value: "0123456789abcdef" }],
+});
+
+const PLAIN: AuthQuestion = {
+  method: "plain",
+  user: "ada@example.com",
+  secret: "correct-horse",
+  salt: null,
+  attempt: 1,
+  client: { host: "192.0.2.7", port: 40025 },
+  server: { kind: "tcp", host: "198.51.100.1", port: 587 },
+  clientHost: "[UNAVAILABLE]",
+  proxyProtocol: null,
+  envelope: null,
+  tls: null,
+  sessionId: "0123456789abcdef",
+};
+
+const ENVELOPE: AuthQuestion = {
+  ...PLAIN,
+  method: "none",
+  user: "",
+  secret: "",
+  envelope: {
+    helo: "client.example",
+    mail: "MAIL FROM:<ada@example.com> SIZE=1024",
+    rcpt: "RCPT TO:<grace@example.com>",
+  },
+};
+
+const RESPONSE = encodeLatin1(
+  "HTTP/1.1 200 OK\r\nauth-status: OK\r\nauth-server: 127.0.0.1\r\nauth-port: 2525\r\n" +
+    "vary: Accept-Encoding\r\ncontent-length: 0\r\ndate: Mon, 23 Nov 2026 16:00:00 GMT\r\n\r\n",
+);
+
+const reader = new HttpResponseReader();
+
+Deno.bench("formatRequest, a login", () => {
+  formatRequest(template, PLAIN);
+});
+
+Deno.bench("formatRequest, an envelope", () => {
+  formatRequest(template, ENVELOPE);
+});
+
+Deno.bench("HttpResponseReader, a response without a body", () => {
+  reader.feed(RESPONSE);
+  if (reader.state !== "complete" || !reader.reusable) throw new Error("no response");
+  reader.reset();
+});
