@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { CASES, type LoadLetter, LOADS, quickCase } from "../../../scripts/bench/cases.ts";
+import { bottleneck, type Run, type Values } from "../../../scripts/bench/measures.ts";
+import { parseBenchOptions } from "../../../scripts/bench/options.ts";
+import { missingPackages } from "../../../scripts/bench/requirements.ts";
+import { alignColumns, caseTable, isReached, scalingText, summarize } from "../../../scripts/bench/table.ts";
+
+function run(proxy: Run["proxy"], pair: number, values: Values): Run {
+  return { case: "a", proxy, pair, messages: 1, octets: 1024, values };
+}
+
+const RUNS = [
+  run("nginx", 1, { cpu_ms_per_session: 0.2, wall_seconds: 1, proxy_share: 0.5 }),
+  run("postern", 1, { cpu_ms_per_session: 0.3, wall_seconds: 1.2, proxy_share: 0.95 }),
+  run("nginx", 2, { cpu_ms_per_session: 0.4, wall_seconds: 2, proxy_share: 0.5 }),
+  run("postern", 2, { cpu_ms_per_session: 0.2, wall_seconds: 2.2, proxy_share: 0.95 }),
+];
+const CASE_A = CASES[0]!;
+
+Deno.test("summarize() gives medians and the ratios of the pairs", () => {
+  const { nginx, postern, ratios } = summarize(RUNS);
+  assert.deepEqual([nginx.wall_seconds, postern.wall_seconds], [1.5, 1.7000000000000002]);
+  const ratio = ratios.cpu_ms_per_session!;
+  assert.deepEqual([ratio.least, ratio.greatest], [0.5, 0.3 / 0.2]);
+  assert.equal(ratio.median, (0.5 + 0.3 / 0.2) / 2);
+  assert.equal(postern.latency_p99_ms, undefined);
+});
+
+Deno.test("caseTable() shows numbers, targets and what was in the way", () => {
+  const table = caseTable(CASE_A, summarize(RUNS), 2);
+  assert.match(
+    table,
+    /^CPU per session, ms +0\.300 +0\.250 +1\.00 +\(0\.50 - 1\.50\) +ratio <= 1: reached$/m,
+  );
+  assert.match(table, /^wall time, s +1\.50 +1\.70 /m);
+  assert.match(table, /^cores used: proxy +0\.50 +0\.95$/m);
+  assert.match(table, /^limited by +waiting +proxy$/m);
+});
+
+Deno.test("isReached() compares the ratio or Postern's own number with the target", () => {
+  const summary = summarize(RUNS);
+  const at = (of: "ratio" | "postern", atMost: number) =>
+    isReached({ measure: "cpu_ms_per_session", of, atMost }, summary);
+  assert.deepEqual([at("ratio", 1), at("ratio", 0.99), at("postern", 0.25), at("postern", 0.2)], [
+    true,
+    false,
+    true,
+    false,
+  ]);
+  assert.equal(isReached({ measure: "latency_p99_ms", of: "ratio", atMost: 1 }, summary), null);
+});
+
+const LIMITS: readonly { readonly values: Values; readonly workers: number; readonly limit: string }[] = [
+  { values: { proxy_share: 0.95, machine_share: 1.9 }, workers: 1, limit: "proxy" },
+  { values: { proxy_share: 0.95, machine_share: 1.9 }, workers: 2, limit: "all cores" },
+  { values: { proxy_share: 1.85, machine_share: 1.9 }, workers: 2, limit: "proxy" },
+  { values: { proxy_share: 0.5, generator_share: 0.97, machine_share: 1.6 }, workers: 1, limit: "clients" },
+  { values: { sink_share: 0.91, machine_share: 1 }, workers: 1, limit: "mail server" },
+  { values: { auth_share: 0.91, machine_share: 1 }, workers: 1, limit: "auth service" },
+  { values: { proxy_share: 0.6, generator_share: 0.7, machine_share: 1.8 }, workers: 1, limit: "all cores" },
+  { values: { proxy_share: 0.3, machine_share: 0.6 }, workers: 1, limit: "waiting" },
+];
+
+for (const { values, workers, limit } of LIMITS) {
+  Deno.test(`bottleneck() says ${limit} for ${JSON.stringify(values)} with ${workers} workers`, () => {
+    assert.equal(bottleneck(values, workers, 2), limit);
+  });
+}
+
+Deno.test("scalingText() says how much more two workers did and how much was possible", () => {
+  const runs = (perSecond: number) =>
+    summarize(
+      ["nginx", "postern"].map((proxy) =>
+        run(proxy as Run["proxy"], 1, {
+          sessions_per_second: perSecond,
+          proxy_share: 1,
+          generator_share: 0.25,
+        })
+      ),
+    );
+  const text = scalingText(runs(1000), runs(1500), 2);
+  assert.match(text, /^Postern +1\.50 times .* at most 1\.60 on 2 cores/m);
+});
+
+Deno.test("alignColumns() lines up numbers to the right", () => {
+  assert.equal(alignColumns([["name", "1", "x"], ["n", "100", ""]]), "name    1  x\nn     100\n");
+});
+
+Deno.test("every load has a case, and cases have names of their own", () => {
+  assert.deepEqual(new Set(CASES.map(({ load }) => load)), new Set<LoadLetter>(LOADS));
+  assert.equal(new Set(CASES.map(({ name }) => name)).size, CASES.length);
+});
+
+Deno.test("quickCase() is the same load, smaller", () => {
+  for (const load of CASES) {
+    const quick = quickCase(load);
+    const size = (of: typeof load) => of.kind === "idle" ? of.connections : of.sessions;
+    assert.ok(size(quick) > 0 && size(quick) < size(load));
+    assert.equal(quick.title, load.title);
+  }
+});
+
+Deno.test("parseBenchOptions() has defaults for everything", () => {
+  assert.deepEqual(parseBenchOptions([], "/tmp"), {
+    only: LOADS,
+    pairs: 5,
+    quick: false,
+    json: "/tmp/postern-bench.json",
+  });
+  assert.equal(parseBenchOptions(["--quick"], "/tmp").pairs, 2);
+});
+
+Deno.test("parseBenchOptions() reads what is given", () => {
+  const args = ["--only", "a, e", "--pairs", "7", "--quick", "--json", "x.json"];
+  assert.deepEqual(parseBenchOptions(args, "/tmp"), {
+    only: ["a", "e"],
+    pairs: 7,
+    quick: true,
+    json: "x.json",
+  });
+});
+
+for (
+  const args of [["--only", "a,h"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], ["a"]]
+) {
+  Deno.test(`parseBenchOptions() refuses ${args.join(" ")}`, () => {
+    assert.throws(() => parseBenchOptions(args, "/tmp"));
+  });
+}
+
+Deno.test("missingPackages() names each package once", () => {
+  assert.deepEqual(missingPackages(() => true), []);
+  assert.deepEqual(missingPackages((path) => !path.includes("smtp-")), ["postfix"]);
+  assert.deepEqual(missingPackages(() => false), ["nginx", "libnginx-mod-mail", "postfix", "util-linux"]);
+});
