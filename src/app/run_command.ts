@@ -1,6 +1,7 @@
 import type { Config } from "../config/settings.ts";
 import { createClock } from "../io/deadlines.ts";
 import type { MainContext } from "../config/nginx_main.ts";
+import type { Log } from "../ports/telemetry.ts";
 import { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
@@ -12,7 +13,9 @@ import { type ChosenConfig, CONFIG_OPTIONS, readChosenConfig } from "./config_op
 import { guardThread } from "./thread_guard.ts";
 import { type Logs, openLogs, originOf } from "./open_logs.ts";
 import { type PidFile, writePidFile } from "./pid_file.ts";
+import { RuntimeDebugger } from "./runtime_debugger.ts";
 import { type Postern, serve } from "./serve.ts";
+import { StopSignals } from "./stop_signals.ts";
 import { serveWithWorkers, workerCount, type Workers } from "./workers.ts";
 import { VERSION } from "./version.ts";
 
@@ -152,22 +155,19 @@ async function untilStopped(
   began: () => void,
 ): Promise<void> {
   const { promise: asked, resolve } = Promise.withResolvers<number>();
-  let signals = 0;
-  const onStop = () => {
-    if (signals++ === 0) resolve(GRACE_MS);
-    else postern.stop(0);
-  };
-  const onQuit = () => {
-    if (signals++ === 0) resolve(QUIT_GRACE_MS);
-  };
-  const onReopen = () => void logs.reopen();
-  const handlers: [Deno.Signal, () => void][] = [
-    ["SIGTERM", onStop],
-    ["SIGINT", onStop],
-    ["SIGQUIT", onQuit],
-    ["SIGUSR1", onReopen],
-  ];
-  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+  const signals = new StopSignals(() => performance.now());
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      const order = signals.hear(signal);
+      if (order === "cut") postern.stop(0);
+      else if (order !== "nothing") resolve(order === "quit" ? QUIT_GRACE_MS : GRACE_MS);
+    });
+  }
+  const runtimeDebugger = new RuntimeDebugger();
+  Deno.addSignalListener("SIGUSR1", () => {
+    void logs.reopen();
+    void shutDebugger(runtimeDebugger, logs.process);
+  });
   const graceMs = await asked;
   began();
   logs.process.event("notice", "stopping", "no new connections are accepted", null, {
@@ -176,6 +176,18 @@ async function untilStopped(
   await postern.stop(graceMs);
   // The listeners stay: the process is about to end, and a signal that nobody hears would kill it before its log
   // is written.
+}
+
+async function shutDebugger(runtimeDebugger: RuntimeDebugger, log: Log): Promise<void> {
+  const outcome = await runtimeDebugger.shut();
+  if (outcome === "shut") {
+    log.event("info", "debugger_shut", "the debugger that the runtime opens on SIGUSR1 is shut again", null);
+  } else if (outcome === "forbidden") {
+    const text =
+      "the runtime opens its debugger on 127.0.0.1:9229 when SIGUSR1 comes: to shut it, Postern needs " +
+      "--allow-sys";
+    log.event("alert", "debugger_open", text, null);
+  }
 }
 
 function reason(error: unknown): string {

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { DialogueClient } from "../support/dialogue_client.ts";
+import { withEdge, withPostern } from "../support/edge.ts";
+import type { PosternProcess } from "../support/postern_process.ts";
+import { accepted } from "../support/scripted_callout.ts";
+import { SmtpSink } from "../support/smtp_sink.ts";
+import { withTempDir } from "../support/temp_dir.ts";
+
+Deno.test("a Ctrl-C that reaches the process twice leaves relays their grace", async () => {
+  await using sink = new SmtpSink();
+  await withEdge({ callout: () => accepted(sink.port), mail: () => ({ xclient: "off" }) }, async (edge) => {
+    const { postern, connect } = edge;
+    await using client = await connect();
+    await client.authPlain("alice", "secret");
+    postern.signal("SIGINT");
+    postern.signal("SIGINT");
+    await postern.event("stopping");
+    await client.sendMessage("Subject: late\r\n\r\nx\r\n");
+    await client.quit();
+    await postern.event("stopped");
+  });
+  assert.equal(sink.messages.length, 1);
+});
+
+/** Deno hears SIGUSR1 for its debugger from half a second after its start: the signal is sent until it does. */
+async function untilDebuggerShut(postern: PosternProcess): Promise<void> {
+  for (let tries = 0; tries < 20; tries++) {
+    postern.signal("SIGUSR1");
+    if (await postern.event("debugger_shut", () => true, 500).catch(() => null) !== null) return;
+  }
+  assert.fail("Deno opens no debugger on SIGUSR1 any more, or its port is taken");
+}
+
+Deno.test("the debugger that Deno opens on SIGUSR1 is shut at once, and Postern serves on", async () => {
+  await withTempDir(async (directory) => {
+    const mail = { server_name: "mail.test", auth_http: "127.0.0.1:1", servers: [{ listen: "127.0.0.1:0" }] };
+    await withPostern({ mail }, directory, async (postern) => {
+      await untilDebuggerShut(postern);
+      await assert.rejects(Deno.connect({ port: 9229 }), Deno.errors.ConnectionRefused);
+      await using client = await DialogueClient.connect({ port: postern.port() });
+      await client.expect("220 mail.test ESMTP ready");
+      await client.quit();
+    });
+  });
+});
