@@ -16,6 +16,12 @@ import { DEMO_LOGIN, DEMO_PASSWORD, startAuthService, startMailServer } from "./
 import { explain, paint, say, step } from "./demo_screen.ts";
 import { selfSigned } from "./self_signed.ts";
 
+// Heard from here to the end of the process: `npx` and `deno task` pass on a Ctrl-C that the terminal sends too, and
+// the second one must not stop the tidying up.
+const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
+Deno.addSignalListener("SIGINT", interrupt);
+Deno.addSignalListener("SIGTERM", interrupt);
+
 const folder = await Deno.makeTempDir({ prefix: "postern-demo-" });
 const mailServer = startMailServer();
 const authService = startAuthService(mailServer.port);
@@ -47,9 +53,6 @@ const postern = await serve(config, { log, metrics: NO_METRICS });
 const address = postern.addresses[0]!;
 if (address.kind !== "tcp") throw new TypeError("the demo listens on TCP");
 
-const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
-Deno.addSignalListener("SIGINT", interrupt);
-Deno.addSignalListener("SIGTERM", interrupt);
 try {
   await sendDemoMessage(address.port, certificate.certificate);
   if (!Deno.args.includes("--once")) {
@@ -59,8 +62,6 @@ try {
     await interrupted;
   }
 } finally {
-  Deno.removeSignalListener("SIGINT", interrupt);
-  Deno.removeSignalListener("SIGTERM", interrupt);
   await postern.stop(0);
   await authService.stop();
   await mailServer.stop();
