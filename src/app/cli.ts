@@ -54,6 +54,10 @@ export async function main(args: readonly string[], io: CommandIo = STANDARD_IO)
     return 0;
   }
   const command = name === undefined ? undefined : COMMANDS.get(name);
+  if (command !== undefined && (rest.includes("--help") || rest.includes("-h"))) {
+    io.out(USAGE);
+    return 0;
+  }
   if (command === undefined) {
     io.err(name === undefined ? USAGE : `postern: unknown command "${name}"\n\n${USAGE}`);
     return EXIT_USAGE;

@@ -1,11 +1,13 @@
+import { formatSocketAddress } from "../config/addresses.ts";
 import type { Config } from "../config/settings.ts";
 import { createClock } from "../io/deadlines.ts";
 import type { MainContext } from "../config/nginx_main.ts";
 import type { Log } from "../ports/telemetry.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
-import { type MetricsServer, serveMetrics } from "../telemetry/metrics_server.ts";
+import { type MetricsServer, type MetricsSource, serveMetrics } from "../telemetry/metrics_server.ts";
 import { exposeMetrics } from "../telemetry/metrics_text.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
@@ -90,7 +92,7 @@ async function runConfig(
     // Only who has the addresses may say so: another one that runs keeps its file.
     if (pidFile !== null) pid = await ownPidFile(pidFile, postern);
     if (config.main.metrics_listen !== null) {
-      metricsServer = await serveMetrics(config.main.metrics_listen, {
+      metricsServer = await openMetrics(config.main.metrics_listen, {
         expose: () => exposeMetrics(facts, postern.metrics),
         healthy: () => !stopping,
       });
@@ -176,6 +178,16 @@ async function untilStopped(
   await postern.stop(graceMs);
   // The listeners stay: the process is about to end, and a signal that nobody hears would kill it before its log
   // is written.
+}
+
+async function openMetrics(address: SocketAddress, source: MetricsSource): Promise<MetricsServer> {
+  try {
+    return await serveMetrics(address, source);
+  } catch (error) {
+    throw new Error(`Cannot serve metrics on ${formatSocketAddress(address)}: ${reason(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 async function shutDebugger(runtimeDebugger: RuntimeDebugger, log: Log): Promise<void> {

@@ -1,10 +1,22 @@
 /** Rules about the listeners of all servers together. */
 import { parseIp } from "../bytes/ip_address.ts";
+import type { SocketAddress } from "../ports/transport.ts";
+import { formatSocketAddress } from "./addresses.ts";
 import type { ListenEntry } from "./listen.ts";
-import type { ProblemList } from "./problem.ts";
+import type { Place, ProblemList } from "./problem.ts";
 
-/** Reports two listeners on one address, and `ipv6only` where it cannot be had. */
-export function checkListeners(entries: readonly ListenEntry[], problems: ProblemList): void {
+/** Where `metrics_listen` stands and what it says. */
+export interface MetricsListen {
+  readonly at: Place;
+  readonly address: SocketAddress;
+}
+
+/** Reports two listeners on one address, that of the metrics too, and `ipv6only` where it cannot be had. */
+export function checkListeners(
+  entries: readonly ListenEntry[],
+  metrics: MetricsListen | null,
+  problems: ProblemList,
+): void {
   const first = new Map<string, ListenEntry>();
   for (const entry of entries) {
     const { address, text } = entry.settings;
@@ -19,6 +31,11 @@ export function checkListeners(entries: readonly ListenEntry[], problems: Proble
       );}
   }
   for (const entry of entries) checkIpv6Only(entry, first, problems);
+  if (metrics === null || metrics.address.kind === "tcp" && metrics.address.port === 0) return;
+  const text = formatSocketAddress(metrics.address);
+  const taken = first.get(text);
+  if (taken === undefined) return;
+  problems.add(metrics.at, "conflict", `"${text}" is an address for mail: line ${taken.at.line} has it`);
 }
 
 function checkIpv6Only(

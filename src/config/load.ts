@@ -9,7 +9,7 @@ import { processDirectives, serverDirectives, type ServerDirectiveValues } from 
 import { defaultOf, EffectiveServer, Level } from "./effective.ts";
 import { directoryOf, type FileAccess, joinPath } from "./file_access.ts";
 import { FileChecks } from "./file_checks.ts";
-import { checkListeners } from "./listener_checks.ts";
+import { checkListeners, type MetricsListen } from "./listener_checks.ts";
 import { nearName } from "./near_name.ts";
 import { type ConfigProblem, ProblemList, quoteFound } from "./problem.ts";
 import { checkServer, pairCertificates } from "./server_checks.ts";
@@ -43,6 +43,7 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
     return new EffectiveServer(Level.read(map, "server", [], reading, problems), level);
   });
   checkAll(servers, files, problems);
+  checkListeners(servers.flatMap((server) => server.get("listen") ?? []), metricsListen(level), problems);
   const serverSettings = servers.map((server) => buildServer(server, files, problems));
   const main = buildMain(level);
   if (problems.count > 0 || main === null || serverSettings.includes(null)) return problems.sorted();
@@ -93,7 +94,12 @@ function checkAll(servers: readonly EffectiveServer[], files: FileAccess, proble
     checkServer(server, problems);
     fileChecks.checkServer(server);
   }
-  checkListeners(servers.flatMap((server) => server.get("listen") ?? []), problems);
+}
+
+function metricsListen(mail: Level): MetricsListen | null {
+  const given = mail.given.get("metrics_listen");
+  const address = given?.value as MainSettings["metrics_listen"] | undefined;
+  return given === undefined || !address ? null : { at: given.at, address };
 }
 
 function buildMain(mail: Level): MainSettings | null {

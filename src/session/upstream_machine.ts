@@ -218,7 +218,10 @@ function afterXclient(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
 function authenticate(state: UpstreamState, plan: UpstreamPlan): UpstreamStep {
   const { auth } = plan;
   if (auth === null) return transaction(state, plan, null);
-  if (auth.secret === null) return fail(state, "no_password", "no password available", null);
+  if (auth.secret === null) {
+    const message = "the login has no password to pass on, and the auth service sent no Auth-Pass";
+    return fail(state, "no_password", message, null);
+  }
   if (!state.secure && !auth.plaintextAllowed) {
     return fail(
       state,

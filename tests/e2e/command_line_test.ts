@@ -76,15 +76,27 @@ Deno.test("wrong configurations exit with 1 and every problem with its line, wro
 
 Deno.test("an address that is taken ends run with 1, and says which", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await withTempDir(async (directory) => {
-    const file = `${directory}/postern.yaml`;
-    const listen = `127.0.0.1:${taken.addr.port}`;
-    await Deno.writeTextFile(
-      file,
-      JSON.stringify({ mail: { auth_http: "http://127.0.0.1:9/", servers: [{ listen }] } }),
-    );
-    const { code, stderr } = await runPostern(["run", "--config", file]);
-    assert.equal(code, 1, stderr);
-    assert.ok(stderr.includes(listen), stderr);
-  });
+  const address = `127.0.0.1:${taken.addr.port}`;
+  const forMail = { servers: [{ listen: address }] };
+  const forMetrics = { servers: [{ listen: "127.0.0.1:0" }], metrics_listen: address };
+  for (const directives of [forMail, forMetrics]) {
+    await withTempDir(async (directory) => {
+      const file = `${directory}/postern.yaml`;
+      await Deno.writeTextFile(
+        file,
+        JSON.stringify({ mail: { auth_http: "http://127.0.0.1:9/", ...directives } }),
+      );
+      const { code, stderr } = await runPostern(["run", "--config", file]);
+      assert.equal(code, 1, stderr);
+      assert.ok(stderr.includes(` on ${address}: `), stderr);
+    });
+  }
+});
+
+Deno.test("--help behind a command prints the usage, and is no wrong usage", async () => {
+  for (const args of [["check", "--help"], ["run", "-h"], ["hash-password", "--help"], ["convert", "-h"]]) {
+    const { code, stdout } = await runPostern(args);
+    assert.equal(code, 0, args.join(" "));
+    assert.match(stdout, /^Usage: postern COMMAND/);
+  }
 });

@@ -46,3 +46,21 @@ Deno.test("ipv6only is refused where the runtime cannot do it", () => {
     /ipv6only=off conflicts with "0\.0\.0\.0:25" in line 5/,
   );
 });
+
+Deno.test("an address for mail is none for the metrics, however it is written", () => {
+  const withMetrics = (address: string, ...listeners: string[]) =>
+    listening(...listeners).replace("mail:\n", `mail:\n  metrics_listen: ${JSON.stringify(address)}\n`);
+  for (
+    const [metrics, listener, text] of [
+      ["127.0.0.1:25", "127.0.0.1:25", "127.0.0.1:25"],
+      ["[::1]:25", "[0:0:0:0:0:0:0:1]:25", "[::1]:25"],
+      ["unix:/run/p.sock", "unix:/run/p.sock", "unix:/run/p.sock"],
+    ] as const
+  ) {
+    assert.deepEqual(loadBad(withMetrics(metrics, listener)), [
+      `postern.yaml:2:19: mail.metrics_listen: "${text}" is an address for mail: line 5 has it`,
+    ]);
+  }
+  loadGood(withMetrics("127.0.0.1:0", "127.0.0.1:0"));
+  loadGood(withMetrics("127.0.0.1:9901", "127.0.0.1:25"));
+});
