@@ -79,7 +79,7 @@ async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<A
       name: settings.auth_http_ssl_name,
       trustedCertificates: await readOptional(settings.auth_http_ssl_trusted_certificate),
     },
-    nginxHeadersOnly: settings.compat === "nginx",
+    compat: settings.compat === "nginx",
     dialer: ports.dialer,
     clock: ports.clock,
   });

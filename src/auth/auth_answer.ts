@@ -43,22 +43,29 @@ const authChoices = {
 const xclientChoices = { off: "off", on: "on", nginx: "nginx" } as const;
 const proxyProtocolChoices = { off: "off", on: "v1", v1: "v1", v2: "v2" } as const;
 
+/** How much of nginx's way holds. */
+export interface AnswerRules {
+  /** Whether a refusal counts with any HTTP status (`compat: nginx`). Default false. */
+  readonly anyStatusRefuses?: boolean;
+}
+
 /** Interprets a response head. Never throws. */
-export function interpretAnswer(head: HttpHead): AuthAnswer | WaitAnswer {
+export function interpretAnswer(head: HttpHead, rules: AnswerRules = {}): AuthAnswer | WaitAnswer {
   try {
-    return interpret(head);
+    return interpret(head, rules);
   } catch (error) {
     if (error instanceof CalloutError) return error.toAnswer();
     throw error;
   }
 }
 
-function interpret(head: HttpHead): AuthAnswer | WaitAnswer {
-  if (head.status < 200 || head.status > 299) {
-    throw failure("status", "a 2xx status", `${head.status} ${head.reason}`.trimEnd());
-  }
+function interpret(head: HttpHead, rules: AnswerRules): AuthAnswer | WaitAnswer {
   const { headers } = head;
   const status = headers.get("auth-status") ?? "";
+  const refusal = status !== "" && status !== "OK" && status !== "WAIT";
+  if ((head.status < 200 || head.status > 299) && !(refusal && rules.anyStatusRefuses)) {
+    throw failure("status", "a 2xx status", `${head.status} ${head.reason}`.trimEnd());
+  }
   if (status === "") throw failure("no_status", "an Auth-Status header", null);
   if (status === "OK") {
     return {

@@ -1,7 +1,7 @@
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Dialer, SocketAddress } from "../ports/transport.ts";
-import { interpretAnswer } from "./auth_answer.ts";
+import { type AnswerRules, interpretAnswer } from "./auth_answer.ts";
 import { CalloutError } from "./callout_error.ts";
 import { HttpConnectionPool } from "./http_connection_pool.ts";
 import { compileRequest, formatRequest, type RequestTemplate } from "./http_request.ts";
@@ -37,17 +37,19 @@ export interface HttpBackendOptions {
     readonly name: string | null;
     readonly trustedCertificates: string | null;
   };
-  /** Sends nginx's headers alone, and values of `headers` as they are written (`compat: nginx`). */
-  readonly nginxHeadersOnly?: boolean;
+  /**
+   * Sends nginx's headers alone, and values of `headers` as they are written; a refusal counts with any HTTP status
+   * (`compat: nginx`). Default false.
+   */
+  readonly compat?: boolean;
   readonly dialer: Dialer;
   readonly clock: Clock;
-  /** Accepts headers without a status line and lines without a colon, as nginx does. Default false. */
-  readonly nginxLenient?: boolean;
 }
 
 /** Asks an HTTP service, with nginx's `auth_http` protocol (spec §3). */
 export class HttpBackend implements AuthBackend {
   readonly #template: RequestTemplate;
+  readonly #rules: AnswerRules;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #pool: HttpConnectionPool;
@@ -61,8 +63,9 @@ export class HttpBackend implements AuthBackend {
       sendCertificateFacts: options.sendCertificateFacts,
       passClientCertificate: options.passClientCertificate,
       headers: options.headers,
-      nginxHeadersOnly: options.nginxHeadersOnly ?? false,
+      nginxHeadersOnly: options.compat ?? false,
     });
+    this.#rules = { anyStatusRefuses: options.compat ?? false };
     this.#timeoutMs = options.timeoutMs;
     this.#clock = clock;
     const tls = target.scheme === "http" ? null : {
@@ -74,7 +77,6 @@ export class HttpBackend implements AuthBackend {
       connect: createServiceConnector(dialer, target.address, tls),
       clock,
       maxIdle: keepAlive,
-      reader: { nginxLenient: options.nginxLenient ?? false },
     });
   }
 
@@ -93,7 +95,8 @@ export class HttpBackend implements AuthBackend {
 
   async #ask(request: Uint8Array, signal: AbortSignal): Promise<AuthAnswer> {
     for (let repeats = 0;; repeats++) {
-      const answer = interpretAnswer(await this.#pool.exchange(request, this.#timeoutMs, signal));
+      const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
+      const answer = interpretAnswer(head, this.#rules);
       if (answer.kind !== "wait") return answer;
       if (repeats === maxRepeats) {
         throw new CalloutError("wait", `expected an answer after ${maxRepeats} repetitions, got WAIT again`);

@@ -1,7 +1,7 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
 import { CalloutError } from "./callout_error.ts";
-import { type HttpHead, type HttpReaderOptions, HttpResponseReader } from "./http_response.ts";
+import { type HttpHead, HttpResponseReader } from "./http_response.ts";
 
 /** A usual response fits in one read of this size; larger ones take more reads. */
 const readBufferOctets = 2048;
@@ -27,15 +27,14 @@ export class HttpConnection {
   readonly #transport: Transport;
   readonly #owner: IdleConnections;
   readonly #lifetime: Deadline;
-  readonly #reader: HttpResponseReader;
+  readonly #reader = new HttpResponseReader();
   readonly #buffer = new Uint8Array(readBufferOctets);
   #reading: Promise<number | null> | null = null;
   #phase: "asking" | "draining" | "idle" | "closed" = "asking";
 
-  constructor(transport: Transport, owner: IdleConnections, clock: Clock, options: HttpReaderOptions) {
+  constructor(transport: Transport, owner: IdleConnections, clock: Clock) {
     this.#transport = transport;
     this.#owner = owner;
-    this.#reader = new HttpResponseReader(options);
     this.#lifetime = clock.deadline(() => this.close());
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
 import { ExchangeBounds } from "./exchange_bounds.ts";
 import { HttpConnection, type IdleConnections } from "./http_connection.ts";
-import type { HttpHead, HttpReaderOptions } from "./http_response.ts";
+import type { HttpHead } from "./http_response.ts";
 import { Permits } from "./permits.ts";
 
 /** Questions under way at a time; the others wait inside their own timeout. */
@@ -14,7 +14,6 @@ export interface HttpConnectionPoolOptions {
   readonly clock: Clock;
   /** Idle connections kept (`auth_http_keepalive`); with 0 every question has its own connection. */
   readonly maxIdle: number;
-  readonly reader?: HttpReaderOptions;
 }
 
 /** Connections to one auth service, kept between questions. */
@@ -75,8 +74,8 @@ export class HttpConnectionPool {
         if (kept.answered || signal.aborted) throw error;
       }
     }
-    const { connect, clock, reader } = this.#options;
-    const fresh = new HttpConnection(await connect(signal), this.#owner, clock, reader ?? {});
+    const { connect, clock } = this.#options;
+    const fresh = new HttpConnection(await connect(signal), this.#owner, clock);
     return await fresh.exchange(request, signal);
   }
 

@@ -25,11 +25,6 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-export interface HttpReaderOptions {
-  /** Accepts what nginx does: headers without a status line, and lines without a colon. Default false. */
-  readonly nginxLenient?: boolean;
-}
-
 /** `head` and `body` need more octets; the others need none. */
 export type HttpReaderState = "head" | "body" | "complete" | "failed";
 
@@ -41,7 +36,6 @@ for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 /** Incremental reader of one response after the other. */
 export class HttpResponseReader {
-  readonly #lenient: boolean;
   #state: HttpReaderState = "head";
   #error: CalloutError | null = null;
   #partialLine = "";
@@ -55,10 +49,6 @@ export class HttpResponseReader {
   #bodyLeft = 0;
   #chunked: ChunkedBody | null = null;
   #reusable = false;
-
-  constructor(options: HttpReaderOptions = {}) {
-    this.#lenient = options.nginxLenient ?? false;
-  }
 
   get state(): HttpReaderState {
     return this.#state;
@@ -152,13 +142,6 @@ export class HttpResponseReader {
       this.#minorVersion = Number(match[1]);
       this.#status = Number(match[2]);
       this.#reason = match[3] ?? "";
-    } else if (this.#lenient && !line.startsWith("HTTP/")) {
-      this.#headers = new Map();
-      this.#minorVersion = 0;
-      this.#status = 200;
-      this.#reason = "";
-      if (line === "") this.#finishHead(this.#headers);
-      else this.#takeHeader(line, this.#headers);
     } else {
       this.#fail("invalid_response", `expected "HTTP/1.x" and a status code, got ${quoteStart(line)}`);
     }
@@ -167,7 +150,6 @@ export class HttpResponseReader {
   #takeHeader(line: string, headers: Map<string, string>): void {
     let colon = 0;
     while (isTokenOctet[line.charCodeAt(colon)] === 1) colon++;
-    if (colon === line.length && this.#lenient) return;
     if (colon === 0 || line[colon] !== ":") {
       // The line may be the rest of a password that had a line feed in it, so none of it is shown.
       const octet = line.charCodeAt(colon);

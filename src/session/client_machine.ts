@@ -261,7 +261,7 @@ function stepStartTls(known: Known, command: Command, rules: ClientRules): Clien
 }
 
 function stepMail(known: Known, command: Command, rules: ClientRules): ClientStep {
-  if (tlsMissing(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
+  if (tlsMissingForMail(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
   if (!rules.methods.has("none")) {
     const step = say(known, REPLIES.authRequired, command.verb);
     const message = `client was rejected: ${shownLine(command.text)}`;
@@ -273,7 +273,7 @@ function stepMail(known: Known, command: Command, rules: ClientRules): ClientSte
 }
 
 function stepRcpt(known: Known, command: Command, rules: ClientRules): ClientStep {
-  if (tlsMissing(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
+  if (tlsMissingForMail(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
   if (known.mail === null) return say(known, REPLIES.badSequence, command.verb);
   if (command.args.length === 0) return say(known, REPLIES.invalidArgument, command.verb);
   return ask(known, {
@@ -302,6 +302,11 @@ function stepAuth(known: Known, command: Command, rules: ClientRules): ClientSte
 
 function tlsMissing(known: Known, rules: ClientRules): boolean {
   return rules.starttls === "only" && !known.secure;
+}
+
+/** nginx asks for the login first, and lets mail that needs none pass in clear, which is a hole (spec §8.1). */
+function tlsMissingForMail(known: Known, rules: ClientRules): boolean {
+  return tlsMissing(known, rules) && !(rules.compat && !rules.methods.has("none"));
 }
 
 function exchanged(known: Known, step: ExchangeStep): ClientStep {

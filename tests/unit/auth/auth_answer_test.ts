@@ -222,6 +222,18 @@ for (const [value, valid] of challenges) {
   });
 }
 
+Deno.test("interpretAnswer() takes a refusal with any status where nginx's way holds, and nothing else", () => {
+  const refusal = { "Auth-Status": "No", "Auth-Wait": "2" };
+  const answer = interpretAnswer(head(refusal, 403, "Forbidden"), { anyStatusRefuses: true });
+  assert.deepEqual(answer, { kind: "refused", text: "No", code: null, waitMs: 2000, saslChallenge: null });
+  for (
+    const headers of [target, { ...target, "Auth-Status": "" }, { "Auth-Status": "WAIT", "Auth-Wait": "1" }]
+  ) {
+    const answer = interpretAnswer(head(headers, 403, "Forbidden"), { anyStatusRefuses: true });
+    assert.equal(answer.kind === "failed" && answer.code, "status");
+  }
+});
+
 const failures = [
   {
     name: "status 500 with good headers",
@@ -229,6 +241,13 @@ const failures = [
     status: 500,
     code: "status",
     text: /"500 Oh\\x01"/,
+  },
+  {
+    name: "status 403 with a refusal",
+    headers: { "Auth-Status": "No" },
+    status: 403,
+    code: "status",
+    text: /403/,
   },
   { name: "status 302", headers: target, status: 302, code: "status", text: /a 2xx status/ },
   {

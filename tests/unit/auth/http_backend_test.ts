@@ -361,13 +361,6 @@ Deno.test("HttpBackend takes an interim response and a large head before the ans
   });
 });
 
-Deno.test("HttpBackend takes headers at once when it is lenient as nginx", async () => {
-  const raw = "Auth-Status: OK\r\nAuth-Server: 127.0.0.1\r\nAuth-Port: 2525\r\n\r\n";
-  await withService(() => ({ raw, close: true }), async ({ ask }) => {
-    assert.equal((await ask()).kind, "accepted");
-  }, { nginxLenient: true });
-});
-
 Deno.test("HttpBackend asks over a Unix socket", async () => {
   await withTempDir(async (directory) => {
     const path = `${directory}/auth.sock`;

@@ -272,12 +272,3 @@ Deno.test("HttpResponseReader tells an early end of the connection before and wi
   assert.equal(broken.untouched, false);
   assert.match(broken.error?.message ?? "", /got 10 octets/);
 });
-
-Deno.test("HttpResponseReader takes headers without a status line and names without a colon when lenient", () => {
-  const reader = new HttpResponseReader({ nginxLenient: true });
-  reader.feed(encodeLatin1("Auth-Status: OK\r\nnonsense\r\nAuth-Port: 25\r\n\r\n"));
-  assert.equal(reader.state, "complete");
-  assert.equal(reader.head?.status, 200);
-  assert.deepEqual(Object.fromEntries(reader.head.headers), { "auth-status": "OK", "auth-port": "25" });
-  assert.equal(reader.reusable, false);
-});

@@ -165,6 +165,19 @@ const CASES: readonly {
     ],
   },
   {
+    name: 'says with "starttls: only" that a login is needed, where it is and nginx\'s way holds',
+    setting: { starttls: "only", methods: ["plain"], compat: true },
+    dialogue: [
+      ["MAIL FROM:<a@b>", "[note mail_rejected] 530 5.7.1 Authentication required"],
+      ["RCPT TO:<a@b>", "503 5.5.1 Bad sequence of commands"],
+    ],
+  },
+  {
+    name: 'refuses MAIL before TLS with "starttls: only" also where nginx\'s way holds, if it needs no login',
+    setting: { starttls: "only", methods: ["none"], compat: true },
+    dialogue: [["MAIL FROM:<a@b>", "530 5.7.0 Must issue a STARTTLS command first"]],
+  },
+  {
     name: "forgets HELO, MAIL and the EHLO mark at STARTTLS",
     setting: { starttls: "on", methods: ["none"] },
     dialogue: [
