@@ -5,6 +5,7 @@
  */
 import { EmbeddedUsers } from "../auth/embedded_users.ts";
 import { HttpBackend } from "../auth/http_backend.ts";
+import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import { createResolver } from "../io/resolver.ts";
@@ -71,7 +72,10 @@ async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<A
     target: settings.auth_http,
     timeoutMs: settings.auth_http_timeout,
     keepAlive: settings.auth_http_keepalive,
-    headers: settings.auth_http_header,
+    headers: settings.auth_http_header.map(({ name, value }) => ({
+      name,
+      value: encodeUtf8AsByteString(value),
+    })),
     sendCertificateFacts: settings.ssl_verify_client !== "off",
     passClientCertificate: settings.auth_http_pass_client_cert,
     ssl: {

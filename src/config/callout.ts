@@ -1,6 +1,6 @@
 /** Kinds of values of the auth callout: `auth_http` (spec §1.3) and `auth_http_header`. */
 import { bracketed, formatSocketAddress, parseHostAndPort, parseUnixAddress } from "./addresses.ts";
-import { Refusal, scalar, type ScalarType, type ValueType } from "./value_type.ts";
+import { type Reading, Refusal, scalar, type ScalarType, type ValueType } from "./value_type.ts";
 import { quoteFound } from "./problem.ts";
 import type { AuthHttpTarget } from "./settings.ts";
 import type { SourceNode } from "./yaml_source.ts";
@@ -97,18 +97,22 @@ export const authHttpHeaders: ValueType<readonly AuthHttpHeader[]> = {
 const headerLine: ScalarType<AuthHttpHeader> = scalar({
   expected: 'a header as "NAME VALUE"',
   secret: true,
-  readText(text) {
+  readText(text, reading) {
     const [, name = "", value = ""] = /^(\S+)(?:\s+([^]*))?$/.exec(text) ?? [];
-    return name === "" ? new Refusal() : checkHeader(name, value);
+    return name === "" ? new Refusal() : checkHeader(name, value, reading);
   },
   print: ({ name, value }) => `${name} ${value}`,
 });
 
 function headerNamed(name: string): ScalarType<AuthHttpHeader> {
-  return scalar({ ...headerLine, secret: true, readText: (text) => checkHeader(name, text) });
+  return scalar({
+    ...headerLine,
+    secret: true,
+    readText: (text, reading) => checkHeader(name, text, reading),
+  });
 }
 
-function checkHeader(name: string, value: string): AuthHttpHeader | Refusal {
+function checkHeader(name: string, value: string, reading: Reading): AuthHttpHeader | Refusal {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) {
     return new Refusal(`expected a header name (RFC 9110 §5.1), found ${quoteFound(name)}`);
   }
@@ -116,7 +120,7 @@ function checkHeader(name: string, value: string): AuthHttpHeader | Refusal {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
     return new Refusal(`the value of "${name}" has a control character`);
   }
-  if (!hasUnknownVariable(value)) return { name, value: value.trim() };
+  if (reading.literalVariables || !hasUnknownVariable(value)) return { name, value: value.trim() };
   const known = HEADER_VARIABLES.map((variable) => `$${variable}`).join(", ");
   // Which one is not said: it may be part of a secret that happens to have a "$".
   return new Refusal(`the value of "${name}" has an unknown variable: expected one of ${known}`);

@@ -38,9 +38,9 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
   const root = parseYaml(text, problems);
   const mail = root === null ? null : findMail(root, problems);
   if (mail === null) return problems.sorted();
-  const level = Level.read(mail, "mail", ["servers"], reading, problems);
+  const level = Level.read(mail, "mail", ["servers"], inWays(reading, mail), problems);
   const servers = findServers(mail, problems).map((map) => {
-    return new EffectiveServer(Level.read(map, "server", [], reading, problems), level);
+    return new EffectiveServer(Level.read(map, "server", [], inWays(reading, mail, map), problems), level);
   });
   checkAll(servers, files, problems);
   checkListeners(servers.flatMap((server) => server.get("listen") ?? []), metricsListen(level), problems);
@@ -48,6 +48,12 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
   const main = buildMain(level);
   if (problems.count > 0 || main === null || serverSettings.includes(null)) return problems.sorted();
   return deepFreeze({ file, main, servers: serverSettings.filter((server) => server !== null) });
+}
+
+/** The reading for a map under `mail:`; `compat` of the innermost one that has it says whose ways hold. */
+function inWays(reading: Reading, ...maps: readonly MapNode[]): Reading {
+  const compat = maps.map((map) => map.entries.get("compat")?.node).findLast((node) => node !== undefined);
+  return { ...reading, literalVariables: compat?.kind === "scalar" && compat.text.toLowerCase() === "nginx" };
 }
 
 function findMail(root: SourceNode, problems: ProblemList): MapNode | null {

@@ -201,7 +201,9 @@ class Converter {
     const behindProxy = server.listens.find(({ listen }) => listen.parameters.includes("proxy_protocol"));
     if (behindProxy !== undefined && values("set_real_ip_from").length === 0) {
       const reason =
-        "proxy_protocol: Postern refuses PROXY headers of peers that set_real_ip_from does not list";
+        "proxy_protocol: Postern takes PROXY headers only of peers that it is told to trust, and closes all " +
+        'other connections: add "set_real_ip_from ADDRESS;" with the address or network of your balancer, here ' +
+        "or in mail {}; Client-IP is then the client's address, not the balancer's";
       level.leaveOut(behindProxy.directive, reason);
     }
   }

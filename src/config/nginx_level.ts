@@ -73,6 +73,8 @@ export class LevelBuilder {
     if (unwanted !== null) return this.leaveOut(directive, unwanted);
     const taken = values.filter((value) => {
       const refusal = reasonForValue(name, value, known.list);
+      // Without its own, a server would have the auth service of mail {}, and send that one the passwords.
+      if (refusal !== null && name === "auth_http") fail(refusal);
       if (refusal !== null) this.leaveOut(directive, refusal);
       return refusal === null;
     });

@@ -22,6 +22,8 @@ export function reasonForValue(name: string, value: string, list: boolean): stri
   const reading: Reading = {
     problem: (_place, _code, message) => problems.push(message),
     filePath: (path) => path,
+    // A converted configuration says "compat: nginx".
+    literalVariables: true,
   };
   const scalar: ScalarNode = { ...NOWHERE, kind: "scalar", text: value };
   type.read(list ? { ...NOWHERE, kind: "list", items: [scalar] } : scalar, reading);

@@ -13,6 +13,8 @@ export interface Reading {
   problem(place: Place, code: ProblemCode, message: string): void;
   /** A file name as it can be opened: relative ones start at the directory of the configuration file. */
   filePath(name: string): string;
+  /** Whether a `$` is a `$`, whatever follows it, as nginx has it (`compat: nginx`). Default false. */
+  readonly literalVariables?: boolean;
 }
 
 /** What printing gives to the YAML writer. */

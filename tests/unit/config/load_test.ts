@@ -103,6 +103,17 @@ Deno.test("loadConfig() lets a server's value replace that of mail entirely", ()
   assert.deepEqual([first?.resolver?.servers.length, second?.resolver], [1, null]);
 });
 
+Deno.test("loadConfig() takes any word behind a $ in auth_http_header where nginx's way holds", () => {
+  const text = (mail: string, server: string) =>
+    `mail:\n  auth_http: h\n${mail}  servers:\n    - listen: 25\n${server}      auth_http_header: [X-Key pa$word]\n`;
+  for (const good of [text("", "      compat: nginx\n"), text("  compat: NGINX\n", "")]) {
+    assert.deepEqual(loadGood(good).servers[0]?.auth_http_header, [{ name: "X-Key", value: "pa$word" }]);
+  }
+  for (const bad of [text("", ""), text("  compat: nginx\n", "      compat: off\n")]) {
+    assert.match(loadBad(bad).join(), /the value of "X-Key" has an unknown variable/);
+  }
+});
+
 Deno.test("loadConfig() gives settings that nobody can change", () => {
   const config = loadGood(BASIC);
   const seen = new Set<object>();

@@ -69,6 +69,7 @@ const MEANINGS: readonly (readonly [mail: string, server: string, expected: read
   ]],
   ["ssl_protocols tlsv1.3;", "", ["ssl_protocols: [TLSv1.3]"]],
   ["proxy_protocol v2;", "proxy_protocol ON;", ["proxy_protocol: v2", "proxy_protocol: on"]],
+  ["auth_http_header X-Y $host$remote_port;", "", ['auth_http_header: ["X-Y $host$remote_port"]']],
   ["max_errors 0;", "max_errors 20;", ["max_errors: 1", "max_errors: 20"]],
   ["auth_http b:2/; auth_http c:3/;", "", ["auth_http: c:3/"]],
   ["resolver 127.0.0.1 [::1]:5353 valid=30s;", "resolver off;", [
@@ -166,10 +167,9 @@ const LEFT_OUT: readonly (readonly [mail: string, server: string, directive: str
   ["", "ssl_certificate data:PEM;", "ssl_certificate", /"data:"/],
   ["", "smtp_client_buffer 128;", "smtp_client_buffer", /512/],
   ["set_real_ip_from lb.example.com;", "", "set_real_ip_from", /the name "lb.example.com"/],
-  ["auth_http_header X-Y $host;", "", "auth_http_header", /unknown variable/],
   ['auth_http_header "X Y" z;', "", "auth_http_header", /expected a header name, found "X Y"/],
   ["smtp_auth external;", "", "smtp_auth", /ssl_verify_client/],
-  ["", "listen 127.0.0.1:26 proxy_protocol;", "listen", /set_real_ip_from/],
+  ["", "listen 127.0.0.1:26 proxy_protocol;", "listen", /add "set_real_ip_from ADDRESS;"/],
 ];
 
 for (const [mail, server, directive, reason] of LEFT_OUT) {
@@ -190,6 +190,12 @@ for (const [mail, server, directive, reason] of LEFT_OUT) {
     load(yaml);
   });
 }
+
+Deno.test("convertNginx() ends at an auth service that it cannot take over, as another one may be inherited", () => {
+  const message =
+    /^expected a URI of visible ASCII characters without a fragment in \/etc\/nginx\/nginx.conf:2$/;
+  throws(() => convertMail("", "auth_http b:2/#x;"), { name: "NginxConfigError", message });
+});
 
 const FAULTS: readonly (readonly [text: string, message: string])[] = [
   ["events {}", 'no "mail" block in /etc/nginx/nginx.conf'],
