@@ -9,7 +9,8 @@ import { answerRequests, tell } from "./control.ts";
 /** Sessions to be run. */
 export interface LoadRequest {
   readonly target: Target;
-  readonly sessions: number;
+  /** How many, or for how long sessions are begun. */
+  readonly amount: { readonly sessions: number } | { readonly seconds: number };
   /** Sessions at a time. */
   readonly concurrency: number;
   /** Lengths of the messages, taken in turn. */
@@ -25,23 +26,26 @@ export interface LoadAnswer {
   readonly latenciesMs: readonly number[];
 }
 
-async function run({ target, sessions, concurrency, octets }: LoadRequest): Promise<LoadAnswer> {
+async function run({ target, amount, concurrency, octets }: LoadRequest): Promise<LoadAnswer> {
   const latenciesMs: number[] = [];
   let begun = 0;
   let sent = 0;
+  const start = performance.now();
+  const wanted = "sessions" in amount
+    ? () => begun < amount.sessions
+    : () => performance.now() - start < amount.seconds * 1000;
   const client = async () => {
-    while (begun < sessions) {
+    while (wanted()) {
       const length = octets[begun++ % octets.length]!;
-      const start = performance.now();
+      const connectedAt = performance.now();
       const session = await ClientSession.connect(target);
       await session.begin();
       await session.send(length);
       session.close();
-      latenciesMs.push(performance.now() - start);
+      latenciesMs.push(performance.now() - connectedAt);
       sent += length;
     }
   };
-  const start = performance.now();
   await Promise.all(Array.from({ length: concurrency }, client));
   const seconds = (performance.now() - start) / 1000;
   return {

@@ -12,6 +12,11 @@ import { runCase } from "./run_case.ts";
 import { prepare } from "./surroundings.ts";
 import { caseTable, scalingText, summarize, type Summary } from "./table.ts";
 
+/** What is equal for both, for the reader of the numbers. */
+const TERMS =
+  `One worker each unless said otherwise, the same certificate (ECDSA P-256), TLS 1.2 and 1.3, one auth service,
+xclient off, buffers of 4 KB (smtp_client_buffer, proxy_buffer), logs at level error. CPU time is user and system
+time of all threads of the serving processes. Medians; ratios are Postern / nginx of each pair.`;
 /** The whole bench, milliseconds. */
 const FULL_MS = 15 * 60_000;
 const QUICK_MS = 2 * 60_000;
@@ -55,7 +60,7 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
   await raiseDescriptors();
   const machine = await describeMachine();
   const cores = navigator.hardwareConcurrency;
-  console.log(Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join(", "));
+  console.log(Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join(", ") + `\n${TERMS}`);
   const surroundings = await prepare(processes, folder);
   const cases = CASES.filter(({ load }) => options.only.includes(load))
     .map((load) => options.quick ? quickCase(load) : load);
@@ -89,7 +94,7 @@ function sizeOf(load: Case): string {
     case "sessions":
       return `${load.sessions} sessions, ${load.concurrency} at a time`;
     case "latency":
-      return `${load.sessions} sessions, a command of the others each ${load.pauseMs} ms`;
+      return `sessions for ${load.seconds} s, a command of each other one every ${load.pauseMs} ms`;
     case "idle":
       return `${load.connections} connections`;
   }

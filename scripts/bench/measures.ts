@@ -31,6 +31,7 @@ export const MEASURES = {
   generator_share: { label: "cores used: clients", decimals: 2, compared: false },
   sink_share: { label: "cores used: mail server", decimals: 2, compared: false },
   auth_share: { label: "cores used: auth service", decimals: 2, compared: false },
+  others_share: { label: "cores used: anything else", decimals: 2, compared: false },
   machine_share: { label: "cores used: whole machine", decimals: 2, compared: false },
 } as const satisfies Record<string, Shown>;
 
@@ -63,6 +64,14 @@ export interface Target {
 const BUSY = 0.9;
 /** The same for all cores together: a core is never free just when it is needed. */
 const ALL_BUSY = 0.85;
+
+/** Cores that programs besides the bench may use before they spoil wall times; the kernel's own work is in it. */
+const QUIET = 0.25;
+
+/** Whether the machine did so much else that wall times say little. */
+export function isDisturbed(values: Values): boolean {
+  return (values.others_share ?? 0) > QUIET;
+}
 
 /** Says what kept a run from being faster. `workers` and `cores` are how many there are. */
 export function bottleneck(values: Values, workers: number, cores: number): string {

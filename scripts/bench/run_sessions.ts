@@ -92,6 +92,14 @@ export async function runSessions(
   const system = after.proxy.system - before.proxy.system;
   const share = (from: CpuTime, to: CpuTime, more: CpuTime = NO_TIME) =>
     (to.user - from.user + to.system - from.system + more.user + more.system) / window;
+  const shares = {
+    proxy_share: share(before.proxy, after.proxy),
+    generator_share: share(before.clients, after.clients, driven.endedClient),
+    sink_share: share(before.sink, after.sink),
+    auth_share: share(before.auth, after.auth),
+  };
+  const ours = Object.values(shares).reduce((sum, value) => sum + value, 0);
+  const machine = machineBusy(before.machine, after.machine) * navigator.hardwareConcurrency;
   return {
     case: load.name,
     proxy: proxy.name,
@@ -104,11 +112,9 @@ export async function runSessions(
       user_seconds: user,
       system_seconds: system,
       peak_mb: peakResident / 2 ** 20,
-      proxy_share: share(before.proxy, after.proxy),
-      generator_share: share(before.clients, after.clients, driven.endedClient),
-      sink_share: share(before.sink, after.sink),
-      auth_share: share(before.auth, after.auth),
-      machine_share: machineBusy(before.machine, after.machine) * navigator.hardwareConcurrency,
+      ...shares,
+      others_share: Math.max(0, machine - ours),
+      machine_share: machine,
     },
   };
 }
@@ -143,7 +149,7 @@ async function drive(load: MeasuredCase, bed: Bed, surroundings: Surroundings): 
   const { sessions, concurrency, octets } = load;
   if (load.peers === "own") {
     const target = targetOf(bed.proxy, surroundings, load);
-    const answer = await generator.ask({ target, sessions, concurrency, octets });
+    const answer = await generator.ask({ target, amount: { sessions }, concurrency, octets });
     return { ...answer, endedClient: NO_TIME };
   }
   const [length] = octets as readonly [number];
@@ -159,7 +165,7 @@ async function driveBesideOthers(
   surroundings: Surroundings,
 ): Promise<Driven> {
   const { background, generator } = surroundings;
-  const { clients, sessions, octets, pauseMs } = load;
+  const { clients, seconds, octets, pauseMs } = load;
   await background.ask({
     do: "begin",
     target: targetOf(proxy, surroundings, load, pauseMs),
@@ -167,7 +173,7 @@ async function driveBesideOthers(
     octets,
   });
   const target = targetOf(proxy, surroundings, load);
-  const measured = await generator.ask({ target, sessions, concurrency: 1, octets: [octets] });
+  const measured = await generator.ask({ target, amount: { seconds }, concurrency: 1, octets: [octets] });
   const others = await background.ask({ do: "end" });
   return {
     messages: measured.messages + others.messages,

@@ -4,7 +4,15 @@
  * @module
  */
 import type { Case } from "./cases.ts";
-import { bottleneck, type MeasureName, MEASURES, type Run, type Target, type Values } from "./measures.ts";
+import {
+  bottleneck,
+  isDisturbed,
+  type MeasureName,
+  MEASURES,
+  type Run,
+  type Target,
+  type Values,
+} from "./measures.ts";
 import { median, pairedRatio, type Ratio } from "./statistics.ts";
 
 /** Medians of one proxy. */
@@ -66,7 +74,9 @@ export function caseTable(load: Case, summary: Summary, cores: number): string {
     const limits = [nginx, postern].map((values) => bottleneck(values, load.workers, cores));
     rows.push(["limited by", ...limits, "", "", ""]);
   }
-  return alignColumns(rows);
+  const disturbed = isDisturbed(nginx) || isDisturbed(postern);
+  return alignColumns(rows) +
+    (disturbed ? "Other programs were busy meanwhile: trust CPU times, not wall times.\n" : "");
 }
 
 function formatRatio(value: number): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CASES, type LoadLetter, LOADS, quickCase } from "../../../scripts/bench/cases.ts";
+import { type Case, CASES, type LoadLetter, LOADS, quickCase } from "../../../scripts/bench/cases.ts";
 import { bottleneck, type Run, type Values } from "../../../scripts/bench/measures.ts";
 import { parseBenchOptions } from "../../../scripts/bench/options.ts";
 import { missingPackages } from "../../../scripts/bench/requirements.ts";
@@ -35,6 +35,12 @@ Deno.test("caseTable() shows numbers, targets and what was in the way", () => {
   assert.match(table, /^wall time, s +1\.50 +1\.70 /m);
   assert.match(table, /^cores used: proxy +0\.50 +0\.95$/m);
   assert.match(table, /^limited by +waiting +proxy$/m);
+});
+
+Deno.test("caseTable() warns when other programs were busy", () => {
+  const disturbed = RUNS.map((quiet) => ({ ...quiet, values: { ...quiet.values, others_share: 0.5 } }));
+  assert.match(caseTable(CASE_A, summarize(disturbed), 2), /^Other programs were busy/m);
+  assert.doesNotMatch(caseTable(CASE_A, summarize(RUNS), 2), /Other programs/);
 });
 
 Deno.test("isReached() compares the ratio or Postern's own number with the target", () => {
@@ -94,7 +100,8 @@ Deno.test("every load has a case, and cases have names of their own", () => {
 Deno.test("quickCase() is the same load, smaller", () => {
   for (const load of CASES) {
     const quick = quickCase(load);
-    const size = (of: typeof load) => of.kind === "idle" ? of.connections : of.sessions;
+    const size = (of: Case) =>
+      of.kind === "idle" ? of.connections : of.kind === "latency" ? of.seconds : of.sessions;
     assert.ok(size(quick) > 0 && size(quick) < size(load));
     assert.equal(quick.title, load.title);
   }
