@@ -9,14 +9,13 @@
  *
  * @module
  */
-import { concatBytes, decodeLatin1, quoteText } from "../bytes/latin1.ts";
-import type { AddressRange } from "../config/settings.ts";
-import { ipInRange, parseIp } from "../bytes/ip_address.ts";
-import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
-import { type ProxyHeader, ProxyHeaderReader } from "../grammar/proxy_header.ts";
+import { quoteText } from "../bytes/latin1.ts";
+import { LINE_TOO_LONG, type LineTooLong } from "../grammar/line_framer.ts";
+import type { ProxyHeader } from "../grammar/proxy_header.ts";
+import { decideOnCertificate } from "../policy/client_certificate.ts";
 import type { AuthAnswer, ProxyProtocolFacts } from "../ports/auth_backend.ts";
 import type { Deadline } from "../ports/clock.ts";
-import type { LogFields, LogLevel, SessionContext, SessionOutcome } from "../ports/telemetry.ts";
+import type { SessionContext, SessionOutcome } from "../ports/telemetry.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import {
   type ClientEffect,
@@ -29,19 +28,18 @@ import {
 import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
 import { REPLIES, type SpokenReply } from "../session/replies.ts";
 import { shownLine } from "../session/shown_line.ts";
-import { addressText, clientHostPort } from "./address_text.ts";
-import { COMMAND_OCTETS } from "./buffer_pool.ts";
+import { addressText } from "./address_text.ts";
+import { ClientInput } from "./client_input.ts";
+import { ClientOutput } from "./client_output.ts";
 import { closeLingering } from "./linger.ts";
-import { openUpstream, type UpstreamResult } from "./open_upstream.ts";
-import { PrefixedTransport } from "./prefixed_transport.ts";
-import { relay } from "./relay.ts";
+import { openUpstream, passedOn, type UpstreamResult } from "./open_upstream.ts";
+import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
+import { relay, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
+import { newSessionContext, SessionLog } from "./session_log.ts";
+import { SESSION_OVER, SessionOver } from "./session_over.ts";
 import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_request.ts";
 
-/** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
-const SASL_LINE_OCTETS = 12_288 + 2;
-/** As much of a line that is too long is kept for the log, in octets. */
-const TOO_LONG_SHOWN_OCTETS = 512;
 /** Replies to pipelined commands are sent together, up to so many octets. */
 const OUTPUT_OCTETS = 4_096;
 /** How long the last word of an interruption may take to be written, milliseconds. */
@@ -49,19 +47,15 @@ const LAST_WORD_MS = 5_000;
 
 const NO_OCTETS = new Uint8Array(0);
 
-/** A session is over; the outcome is set. Unwinds the task and goes no further. */
-class SessionOver extends Error {}
-
-/** Thrown for every session: made once, because collecting a stack for each costs more than the rest of the end. */
-const SESSION_OVER = new SessionOver("the session is over");
-
 /** Serves one accepted connection. */
 export class Connection {
   readonly #listener: ListenerRuntime;
   readonly #server: ServerRuntime;
   readonly #services: Services;
   readonly #context: SessionContext;
-  readonly #framer = new LineFramer();
+  readonly #log: SessionLog;
+  readonly #input: ClientInput;
+  readonly #output = new ClientOutput();
   readonly #deadline: Deadline;
   /** Made when something is asked that takes its time: most of a client's life nothing is. */
   #abort: AbortController | null = null;
@@ -75,40 +69,26 @@ export class Connection {
   #proxyProtocol: ProxyProtocolFacts | null = null;
   #clientHost = "[UNAVAILABLE]";
   #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
-  #readBuffer: Uint8Array | null = null;
-  /** A read that the greeting delay began and did not see the end of. */
-  #pendingRead: Promise<number | null> | null = null;
-  #output: Uint8Array[] = [];
-  #outputOctets = 0;
-  #writing = false;
   #lastWord: Promise<void> | null = null;
-  #octetsToUpstream = 0;
-  #octetsToClient = 0;
+  #relayed: RelayResult | null = null;
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
     this.#transport = accepted;
     this.#listener = listener;
     this.#server = listener.server;
     this.#services = services;
+    this.#input = new ClientInput(services.buffers);
     this.#startedAt = services.clock.now();
     this.#deadline = services.clock.deadline(() => this.interrupt("deadline"));
-    this.#context = {
-      id: services.newSessionId(),
-      connection: services.nextConnection(),
-      client: clientHostPort(accepted.remote),
-      listener: listener.text,
-      doing: "",
-      starttls: false,
-      login: null,
-      upstream: null,
-    };
+    this.#context = newSessionContext(accepted, listener, services);
+    this.#log = new SessionLog(listener.server.log, listener.server.settings, this.#context);
   }
 
   /** Runs the session to its end. Never rejects; the connection is closed when it settles. */
   async run(): Promise<void> {
     const { metrics, clock } = this.#services;
     metrics.connectionOpened(this.#listener.text);
-    this.#note("info", "client_connected", "client connected");
+    this.#log.note("info", "client_connected", "client connected");
     try {
       await this.#enter();
       await this.#dialogue();
@@ -119,13 +99,12 @@ export class Connection {
       if (this.#lastWord !== null) await this.#lastWord;
       this.#transport.close();
       this.#upstream?.transport.close();
-      this.#pendingRead?.catch(() => {});
-      this.#giveCommandBuffer();
+      this.#input.release();
     }
     const outcome = this.#ended ?? "client_closed";
     const seconds = (clock.now() - this.#startedAt) / 1000;
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
-    this.#noteEnd(outcome, seconds);
+    this.#log.end(outcome, seconds, this.#relayed, this.#transport.tls);
   }
 
   /** Forces the move that the joint table has for where the session is. */
@@ -139,7 +118,7 @@ export class Connection {
     // A relay that waits for a mail server to take octets does not notice that its client is gone.
     this.#upstream?.transport.close();
     // nginx closes without a word when the time is over (spec §2.9).
-    const silent = this.#compat && cause === "deadline";
+    const silent = this.#server.rules.compat && cause === "deadline";
     const lastWord = silent ? null : spoken(move, this.#server.rules.replies);
     if (lastWord === null) this.#transport.close();
     else this.#sayLast(lastWord);
@@ -149,7 +128,7 @@ export class Connection {
   #sayLast(reply: SpokenReply): void {
     const transport = this.#transport;
     // A reply that is half written must not be followed by another: then the close says it all.
-    if (this.#writing) return transport.close();
+    if (this.#output.writing) return transport.close();
     const guard = this.#services.clock.deadline(() => transport.close());
     guard.arm(LAST_WORD_MS);
     this.#lastWord = transport.write(reply.bytes).catch(() => {/* the client is gone */}).then(() => {
@@ -160,10 +139,6 @@ export class Connection {
 
   get #signal(): AbortSignal {
     return (this.#abort ??= new AbortController()).signal;
-  }
-
-  get #compat(): boolean {
-    return this.#server.rules.compat;
   }
 
   // The entrance ----------------------------------------------------------------------------------------------
@@ -177,9 +152,9 @@ export class Connection {
     this.#context.doing = "sending client greeting line";
     this.#enterCommandPhase();
     this.#sessionEnd = this.#services.clock.now() +
-      (this.#compat ? settings.timeout : settings.session_timeout);
+      (this.#server.rules.compat ? settings.timeout : settings.session_timeout);
     this.#state = initialClientState(this.#transport.tls !== null);
-    this.#push(this.#server.rules.replies.greeting);
+    this.#output.push(this.#server.rules.replies.greeting);
     await this.#flush();
     this.#context.doing = "in auth state";
   }
@@ -187,31 +162,23 @@ export class Connection {
   async #readProxyHeader(): Promise<void> {
     this.#enterPhase("proxy_header", "reading PROXY protocol", this.#server.settings.timeout);
     // Accepted only from whom the operator trusts: anybody else could claim any address.
-    if (!trusts(this.#server.settings.set_real_ip_from, this.#transport.remote)) {
-      this.#note(
+    if (!isTrusted(this.#server.settings.set_real_ip_from, this.#transport.remote)) {
+      this.#log.note(
         "warn",
         "proxy_header_untrusted",
         "connection from an address that set_real_ip_from does not name",
       );
       this.#over("proxy_header");
     }
-    const reader = new ProxyHeaderReader();
-    const buffer = this.#commandBuffer();
-    let header = reader.next();
-    while (header === null) {
-      const count = await this.#transport.read(buffer);
-      if (count === null) this.#over("proxy_header");
-      reader.feed(buffer.subarray(0, count));
-      header = reader.next();
-    }
+    const read = await readProxyHeader(this.#transport, this.#input.buffer);
+    if (read === null) this.#over("proxy_header");
+    const { header, transport } = read;
     if (header.kind === "fault") {
-      this.#note("error", "proxy_header_broken", `broken header: ${quoteText(header.text)}`, {
-        code: header.code,
-      });
+      const { code, text } = header;
+      this.#log.note("error", "proxy_header_broken", `broken header: ${quoteText(text)}`, { code });
       this.#over("proxy_header");
     }
-    const rest = reader.takeRest();
-    if (rest.length > 0) this.#transport = new PrefixedTransport(rest, this.#transport);
+    this.#transport = transport;
     this.#takeProxyHeader(header);
   }
 
@@ -231,7 +198,7 @@ export class Connection {
     } catch (error) {
       this.#services.metrics.tlsHandshake("client", false);
       if (this.#ended !== null || !(error instanceof ConnectionError)) throw error;
-      this.#note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
+      this.#log.note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
       this.#over(failure);
     }
     if (this.#ended !== null) throw SESSION_OVER;
@@ -239,20 +206,19 @@ export class Connection {
     await this.#judgeCertificate();
   }
 
-  /** nginx judges after the handshake, so that the client is told in SMTP (spec §5.3). */
   async #judgeCertificate(): Promise<void> {
-    const mode = this.#server.settings.ssl_verify_client;
-    const verdict = this.#transport.tls?.verdict;
-    if (mode === "off" || verdict === undefined || verdict.kind === "success") return;
-    if (verdict.kind === "none") {
-      if (mode !== "on") return;
-      this.#note("info", "certificate_missing", "client sent no required SSL certificate");
-      return await this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
+    const { tls } = this.#transport;
+    if (tls === null) return;
+    const decision = decideOnCertificate(this.#server.settings.ssl_verify_client, tls.verdict);
+    if (decision.kind === "missing") {
+      this.#log.note("info", "certificate_missing", "client sent no required SSL certificate");
+      await this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
+    } else if (decision.kind === "refused") {
+      const { reason } = decision;
+      const message = `client SSL certificate verify error: (${reason})`;
+      this.#log.note("info", "certificate_refused", message, { reason });
+      await this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
     }
-    if (mode === "optional_no_ca" && verdict.untrustedIssuer) return;
-    const { reason } = verdict;
-    this.#note("info", "certificate_refused", `client SSL certificate verify error: (${reason})`, { reason });
-    await this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
   }
 
   async #resolve(): Promise<void> {
@@ -264,8 +230,7 @@ export class Connection {
   /** Waits before the greeting; a client that talks meanwhile is no mail client (spec §2.7). */
   async #delayGreeting(): Promise<void> {
     this.#enterPhase("greeting_delay", "in delay pipelining state", null);
-    const read = this.#transport.read(this.#commandBuffer());
-    this.#pendingRead = read;
+    const read = this.#input.begin(this.#transport);
     const { promise: delayed, resolve } = Promise.withResolvers<"delayed">();
     const delay = this.#services.clock.deadline(() => resolve("delayed"));
     delay.arm(this.#server.settings.smtp_greeting_delay);
@@ -273,10 +238,9 @@ export class Connection {
       const first = await Promise.race([read, delayed]);
       if (this.#ended !== null) throw SESSION_OVER;
       if (first === "delayed") return;
-      this.#pendingRead = null;
       if (first === null) this.#over("client_closed");
-      const said = shownLine(decodeLatin1(this.#commandBuffer(), 0, first));
-      this.#note("info", "early_talker", `client was rejected before greeting: ${said}`);
+      const said = shownLine(this.#input.finished(first));
+      this.#log.note("info", "early_talker", `client was rejected before greeting: ${said}`);
       await this.#refuseAtEntrance(REPLIES.earlyTalker, "early_talker");
     } finally {
       delay.disarm();
@@ -286,7 +250,7 @@ export class Connection {
   async #refuseAtEntrance(reply: SpokenReply, outcome: SessionOutcome): Promise<never> {
     this.#deadline.arm(this.#server.settings.timeout);
     this.#phase = "command";
-    this.#push(reply);
+    this.#output.push(reply);
     return await this.#close(outcome, true);
   }
 
@@ -303,7 +267,7 @@ export class Connection {
       if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#commandTimeout());
       await this.#advance(
         line === LINE_TOO_LONG
-          ? { kind: "line_too_long", begin: this.#framer.peek(TOO_LONG_SHOWN_OCTETS) }
+          ? { kind: "line_too_long", begin: this.#input.beginning() }
           : { kind: "line", line },
       );
     }
@@ -311,25 +275,14 @@ export class Connection {
 
   #nextLine(): string | null | LineTooLong {
     const { phase } = this.#state;
-    if (phase === "authenticating" || phase === "challenged") return this.#framer.next(SASL_LINE_OCTETS);
-    const line = this.#framer.next(this.#server.settings.smtp_client_buffer);
-    // AUTH with an initial response may be as long as the rest of the exchange (RFC 4954 §4).
-    if (line === LINE_TOO_LONG && this.#framer.startsWith("AUTH ")) {
-      return this.#framer.next(SASL_LINE_OCTETS);
-    }
-    return line;
+    if (phase === "authenticating" || phase === "challenged") return this.#input.nextResponse();
+    return this.#input.nextCommand(this.#server.settings.smtp_client_buffer);
   }
 
   async #read(): Promise<boolean> {
     if (this.#drainRequested) this.interrupt("drain");
     if (this.#ended !== null) throw SESSION_OVER;
-    const buffer = this.#commandBuffer();
-    const read = this.#pendingRead ?? this.#transport.read(buffer);
-    this.#pendingRead = null;
-    const count = await read;
-    if (count === null) return false;
-    this.#framer.feed(buffer.subarray(0, count));
-    return true;
+    return await this.#input.read(this.#transport);
   }
 
   async #advance(event: ClientEvent): Promise<void> {
@@ -345,11 +298,11 @@ export class Connection {
   #perform(effect: ClientEffect): Promise<void> | undefined {
     switch (effect.do) {
       case "reply":
-        this.#push(effect.reply);
+        this.#output.push(effect.reply);
         if (effect.verb !== null) this.#services.metrics.command(effect.verb, effect.reply.code);
-        return this.#outputOctets > OUTPUT_OCTETS ? this.#flush() : undefined;
+        return this.#output.octets > OUTPUT_OCTETS ? this.#flush() : undefined;
       case "note":
-        this.#note("info", effect.event, effect.message);
+        this.#log.note("info", effect.event, effect.message);
         return undefined;
       case "start_tls":
         return this.#upgrade();
@@ -369,7 +322,7 @@ export class Connection {
   async #upgrade(): Promise<void> {
     await this.#flush();
     // RFC 3207 §4.2 and CVE-2014-3556: what was sent in clear behind STARTTLS must not be read as sent in TLS.
-    this.#framer.clear();
+    this.#input.clear();
     this.#context.starttls = true;
     await this.#startTls("tls_failed");
     this.#enterCommandPhase();
@@ -393,23 +346,10 @@ export class Connection {
     }, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
-    this.#noteAnswer(answer);
+    this.#log.answer(answer);
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
     if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "answered", answer });
-  }
-
-  #noteAnswer(answer: AuthAnswer): void {
-    if (answer.kind === "refused") {
-      this.#note("info", "client_login_failed", `client login failed: ${quoteText(answer.text)}`);
-    } else if (answer.kind === "failed") {
-      const service = this.#server.settings.auth_http;
-      this.#note("error", "auth_unavailable", answer.reason, {
-        code: answer.code,
-        ...(service === null ? {} : { server: addressText(service.address) }),
-        ...(answer.got === undefined ? {} : { got: answer.got }),
-      });
-    }
   }
 
   async #wait(milliseconds: number): Promise<void> {
@@ -444,19 +384,15 @@ export class Connection {
     if (result.kind === "ready") {
       this.#upstream = result;
       if (this.#ended !== null) throw SESSION_OVER;
-      this.#note("info", "client_logged_in", "client logged in");
-      return await this.#advance({ kind: "upstream_ready", rcptReply: this.#spoken(result.reply) });
+      this.#log.note("info", "client_logged_in", "client logged in");
+      return await this.#advance({ kind: "upstream_ready", rcptReply: passedOn(result.reply) });
     }
     if (this.#ended !== null) throw SESSION_OVER;
-    this.#noteUpstreamFailure(result);
+    this.#log.upstreamFailure(result);
     this.#enterCommandPhase();
     // Only a refusal can be passed on: a 2xx or 3xx of a step that the client never took would say the wrong thing.
     const pass = this.#server.settings.proxy_pass_error_message && (result.reply?.code ?? 0) >= 400;
-    await this.#advance({ kind: "upstream_failed", reply: pass ? this.#spoken(result.reply) : null });
-  }
-
-  #spoken(reply: { readonly code: number; readonly raw: Uint8Array } | null): SpokenReply | null {
-    return reply === null ? null : { code: reply.code, bytes: reply.raw };
+    await this.#advance({ kind: "upstream_failed", reply: pass ? passedOn(result.reply) : null });
   }
 
   #clientFacts(): ClientFacts {
@@ -476,25 +412,21 @@ export class Connection {
     this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
     await this.#flush();
     this.#deadline.disarm();
-    this.#giveCommandBuffer();
+    this.#input.release();
     const result = await relay(
       this.#transport,
       upstream.transport,
       {
-        fromClient: this.#framer.takeRest(),
+        fromClient: this.#input.takeRest(),
         // nginx answers 235 in its own words and throws away what stood behind the mail server's (spec §4.7).
-        fromUpstream: this.#compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
+        fromUpstream: this.#server.rules.compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
         timeoutMs: this.#server.settings.proxy_timeout,
-        halfClose: !this.#compat,
+        halfClose: !this.#server.rules.compat,
       },
       this.#services,
     );
-    this.#octetsToUpstream = result.octetsToUpstream;
-    this.#octetsToClient = result.octetsToClient;
-    if (result.reset !== null) {
-      const level = result.endedBy === "client" ? "info" : "error";
-      this.#note(level, "relay_lost", result.reset, { side: result.endedBy });
-    }
+    this.#relayed = result;
+    this.#log.relayEnd(result);
     this.#services.metrics.relayed("to_upstream", result.octetsToUpstream);
     this.#services.metrics.relayed("to_client", result.octetsToClient);
     this.#over(result.timedOut ? "relay_timeout" : "relayed");
@@ -502,7 +434,7 @@ export class Connection {
 
   async #close(outcome: SessionOutcome, linger: boolean): Promise<never> {
     await this.#flush();
-    if (linger || this.#framer.pending > 0) {
+    if (linger || this.#input.pending > 0) {
       // It is said and done: nothing that comes while the client is waited for makes it another end.
       this.#ended = outcome;
       await this.#closeLingering();
@@ -517,37 +449,12 @@ export class Connection {
     return closeLingering(this.#transport, this.#services.clock);
   }
 
-  // Output, phases, notes -------------------------------------------------------------------------------------
-
-  #commandBuffer(): Uint8Array {
-    return this.#readBuffer ??= this.#services.buffers.take(COMMAND_OCTETS);
-  }
-
-  /** Only where no read is under way: the runtime would still write into it. */
-  #giveCommandBuffer(): void {
-    if (this.#readBuffer !== null && this.#pendingRead === null) {
-      this.#services.buffers.give(this.#readBuffer);
-    }
-    this.#readBuffer = null;
-  }
-
-  #push(reply: SpokenReply): void {
-    this.#output.push(reply.bytes);
-    this.#outputOctets += reply.bytes.length;
-  }
+  // Output, phases, the end -------------------------------------------------------------------------------------
 
   async #flush(): Promise<void> {
-    if (this.#outputOctets === 0) return;
+    if (this.#output.octets === 0) return;
     if (this.#ended !== null) throw SESSION_OVER;
-    const bytes = this.#output.length === 1 ? this.#output[0]! : concatBytes(this.#output);
-    this.#output = [];
-    this.#outputOctets = 0;
-    this.#writing = true;
-    try {
-      await this.#transport.write(bytes);
-    } finally {
-      this.#writing = false;
-    }
+    await this.#output.flush(this.#transport);
   }
 
   #enterCommandPhase(): void {
@@ -556,7 +463,9 @@ export class Connection {
 
   /** After a login that failed; in nginx the whole time begins again (spec §2.9). */
   #enterCommandPhaseAfresh(): void {
-    if (this.#compat) this.#sessionEnd = this.#services.clock.now() + this.#server.settings.timeout;
+    if (this.#server.rules.compat) {
+      this.#sessionEnd = this.#services.clock.now() + this.#server.settings.timeout;
+    }
     this.#enterCommandPhase();
   }
 
@@ -582,50 +491,12 @@ export class Connection {
     if (error instanceof SessionOver || this.#ended !== null) return;
     if (error instanceof ConnectionError) {
       this.#ended = "client_closed";
-      this.#note("info", "client_lost", error.message, { code: error.code });
+      this.#log.note("info", "client_lost", error.message, { code: error.code });
       return;
     }
     this.#ended = "internal_error";
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#note("crit", "internal_error", text);
+    this.#log.note("crit", "internal_error", text);
     if (forcedMove(this.#phase, "abort").say !== null) this.#sayLast(REPLIES.internalError);
   }
-
-  #noteUpstreamFailure(failure: Extract<UpstreamResult, { kind: "failed" }>): void {
-    const said = failure.reply === null ? null : failure.reply.raw;
-    const text = said === null ? "" : `: ${quoteText(decodeLatin1(said.subarray(0, 512)).trimEnd())}`;
-    const level: LogLevel = this.#server.settings.proxy_pass_error_message && said !== null
-      ? "info"
-      : "error";
-    this.#note(level, "upstream_failed", failure.message + text, {
-      stage: failure.stage,
-      code: failure.code,
-    });
-  }
-
-  #noteEnd(outcome: SessionOutcome, seconds: number): void {
-    const { log } = this.#server;
-    if (!log.enabled("info")) return;
-    const tls = this.#transport.tls;
-    log.event("info", "session_closed", "client closed connection", this.#context, {
-      outcome,
-      seconds,
-      octets_to_upstream: this.#octetsToUpstream,
-      octets_to_client: this.#octetsToClient,
-      tls_protocol: tls?.protocol ?? null,
-      tls_cipher: tls?.cipher ?? null,
-    });
-  }
-
-  #note(level: LogLevel, event: string, message: string, fields?: LogFields): void {
-    const { log } = this.#server;
-    if (log.enabled(level)) log.event(level, event, message, this.#context, fields);
-  }
-}
-
-function trusts(ranges: readonly AddressRange[], peer: Transport["remote"]): boolean {
-  if (peer.kind === "unix") return ranges.some((range) => range.kind === "unix");
-  const address = parseIp(peer.host);
-  if (address === null) return false;
-  return ranges.some((range) => range.kind === "ip" && ipInRange(address, range.address, range.prefix));
 }

@@ -21,6 +21,7 @@ import {
   type UpstreamPlan,
 } from "../session/upstream_machine.ts";
 import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
+import type { SpokenReply } from "../session/replies.ts";
 import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
 import { repeatsSecret } from "./secret_echo.ts";
 
@@ -246,4 +247,9 @@ class Opening {
     this.#stage = label;
     this.#request.doing(label);
   }
+}
+
+/** A mail server's reply as one of ours; null for none. */
+export function passedOn(reply: Reply | null): SpokenReply | null {
+  return reply === null ? null : { code: reply.code, bytes: reply.raw };
 }

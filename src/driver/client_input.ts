@@ -1,0 +1,91 @@
+import { decodeLatin1 } from "../bytes/latin1.ts";
+import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
+import type { Transport } from "../ports/transport.ts";
+import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
+
+/** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
+const SASL_LINE_OCTETS = 12_288 + 2;
+/** As much of a line that is too long is kept for the log, in octets. */
+const TOO_LONG_SHOWN_OCTETS = 512;
+
+/** What a client has sent and nobody has taken yet, and the buffer it is read with. */
+export class ClientInput {
+  readonly #framer = new LineFramer();
+  readonly #buffers: BufferPool;
+  #buffer: Uint8Array | null = null;
+  /** A read that {@linkcode begin} began and nobody saw the end of. */
+  #begun: Promise<number | null> | null = null;
+
+  constructor(buffers: BufferPool) {
+    this.#buffers = buffers;
+  }
+
+  /** Octets that wait. */
+  get pending(): number {
+    return this.#framer.pending;
+  }
+
+  /** The buffer for reading, borrowed at the first use. */
+  get buffer(): Uint8Array {
+    return this.#buffer ??= this.#buffers.take(COMMAND_OCTETS);
+  }
+
+  /** Begins a read; {@linkcode read} goes on with it, unless {@linkcode finished} says that it has ended. */
+  begin(transport: Transport): Promise<number | null> {
+    return this.#begun = transport.read(this.buffer);
+  }
+
+  /** Says that the read of {@linkcode begin} has given `count` octets, and tells them. */
+  finished(count: number): string {
+    this.#begun = null;
+    return decodeLatin1(this.buffer, 0, count);
+  }
+
+  /**
+   * Waits for more; false at the end of the stream.
+   * @throws {ConnectionError}
+   */
+  async read(transport: Transport): Promise<boolean> {
+    const { buffer } = this;
+    const read = this.#begun ?? transport.read(buffer);
+    this.#begun = null;
+    const count = await read;
+    if (count === null) return false;
+    this.#framer.feed(buffer.subarray(0, count));
+    return true;
+  }
+
+  /** The next command line, of at most `limit` octets. */
+  nextCommand(limit: number): string | null | LineTooLong {
+    const line = this.#framer.next(limit);
+    // AUTH with an initial response may be as long as the rest of the exchange (RFC 4954 §4).
+    return line === LINE_TOO_LONG && this.#framer.startsWith("AUTH ") ? this.nextResponse() : line;
+  }
+
+  /** The next line of an authentication exchange. */
+  nextResponse(): string | null | LineTooLong {
+    return this.#framer.next(SASL_LINE_OCTETS);
+  }
+
+  /** The beginning of a line that is too long. */
+  beginning(): string {
+    return this.#framer.peek(TOO_LONG_SHOWN_OCTETS);
+  }
+
+  /** Throws everything away (RFC 3207 §4.2). */
+  clear(): void {
+    this.#framer.clear();
+  }
+
+  /** Everything that waits, for the mail server. */
+  takeRest(): Uint8Array {
+    return this.#framer.takeRest();
+  }
+
+  /** Gives the buffer back, but where a read is under way: the runtime would still write into it. */
+  release(): void {
+    this.#begun?.catch(() => {/* it was begun for nobody */});
+    if (this.#buffer !== null && this.#begun === null) this.#buffers.give(this.#buffer);
+    this.#buffer = null;
+  }
+}

@@ -1,0 +1,5 @@
+/** A session is over; the outcome is set. Unwinds the task and goes no further. */
+export class SessionOver extends Error {}
+
+/** Thrown for every session: made once, because collecting a stack for each costs more than the rest of the end. */
+export const SESSION_OVER = new SessionOver("the session is over");
