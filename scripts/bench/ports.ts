@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { within } from "./processes.ts";
 
 const START_MS = 30_000;
 const RETRY_MS = 20;
+/** How long one who took the connection may be silent, milliseconds. */
+const SILENCE_MS = 2000;
 
 /** `count` loopback ports that nobody listened on a moment ago. */
 export function unusedPorts(count: number): number[] {
@@ -33,7 +36,7 @@ export async function greeted(port: number, child: Deno.ChildProcess, name: stri
 async function greets(port: number): Promise<boolean> {
   try {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    return await connection.read(new Uint8Array(100)) !== null;
+    return await within(connection.read(new Uint8Array(100)), "the greeting", SILENCE_MS) !== null;
   } catch {
     // Not yet.
     return false;
