@@ -140,7 +140,7 @@ const UPSTREAM_FAILURES: Readonly<Record<string, (told: Told) => Partial<NginxEn
   closed: () => ({ doing: READING }),
   too_long: () => ({ doing: READING }),
   malformed: () => ({ doing: READING }),
-  no_password: () => ({ doing: "sending AUTH to upstream" }),
+  no_password: () => ({ message: "no password available", doing: "sending AUTH to upstream" }),
 };
 
 /** X509_V_ERR_* of OpenSSL, which nginx puts before the text. */

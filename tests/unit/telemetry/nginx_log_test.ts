@@ -252,7 +252,7 @@ const ROWS: readonly Row[] = [
     "no_password",
     "sending HELO/EHLO to upstream",
     "[error] no password available while sending AUTH to upstream",
-    "no password available",
+    "the login has no password to pass on",
   ),
 ];
 
