@@ -71,8 +71,9 @@ function interpret(head: HttpHead, rules: AnswerRules): AuthAnswer | WaitAnswer 
     return {
       kind: "accepted",
       upstream: parseUpstream(headers),
-      user: headers.get("auth-user") || null,
-      secret: headers.get("auth-pass") || null,
+      // An empty one replaces too, as with nginx: no LOGIN in XCLIENT, an empty password.
+      user: headers.get("auth-user") ?? null,
+      secret: headers.get("auth-pass") ?? null,
       choices: parseChoices(headers),
     };
   }

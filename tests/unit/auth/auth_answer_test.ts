@@ -25,8 +25,13 @@ const answers = [
     expected: { ...accepted, user: "a%20b", secret: "p\xe9" },
   },
   {
+    name: "empty credentials in place of the client's",
+    headers: { ...target, "Auth-User": "", "Auth-Pass": "" },
+    expected: { ...accepted, user: "", secret: "" },
+  },
+  {
     name: "empty headers as none",
-    headers: { ...target, "Auth-User": "", "Auth-Pass": "", "Auth-Upstream-TLS": "", "Auth-Wait": "" },
+    headers: { ...target, "Auth-Upstream-TLS": "", "Auth-Wait": "" },
     expected: accepted,
   },
   {
