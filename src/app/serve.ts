@@ -12,7 +12,7 @@ import { createClock } from "../io/deadlines.ts";
 import { createDialer } from "../io/dialer.ts";
 import { listen } from "../io/listener.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
-import type { Listener, SocketAddress } from "../ports/transport.ts";
+import type { Listener, SocketAddress, Transport } from "../ports/transport.ts";
 import { buildServer } from "./server_runtime.ts";
 
 /** A running proxy. */
@@ -139,12 +139,23 @@ class RunningPostern implements Postern {
     while (true) {
       const accepted = await listener.accept();
       if (accepted === null) return;
-      const connection = new Connection(accepted, runtime, this.#services);
-      this.#sessions.add(connection);
-      connection.run().finally(() => {
-        this.#sessions.delete(connection);
-        if (this.#sessions.size === 0) this.#idle?.();
+      this.#serve(accepted, runtime).catch((error) => {
+        // A mistake of ours takes one connection, never the listener.
+        accepted.close();
+        const text = error instanceof Error ? error.stack ?? error.message : String(error);
+        this.#services.log.event("crit", "internal_error", text, null);
       });
+    }
+  }
+
+  async #serve(accepted: Transport, runtime: ListenerRuntime): Promise<void> {
+    const connection = new Connection(accepted, runtime, this.#services);
+    this.#sessions.add(connection);
+    try {
+      await connection.run();
+    } finally {
+      this.#sessions.delete(connection);
+      if (this.#sessions.size === 0) this.#idle?.();
     }
   }
 
