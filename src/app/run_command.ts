@@ -1,4 +1,4 @@
-import { formatSocketAddress } from "../config/addresses.ts";
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config } from "../config/settings.ts";
 import { createClock } from "../io/deadlines.ts";
 import type { MainContext } from "../config/nginx_main.ts";

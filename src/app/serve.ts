@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config, ListenSettings, ServerSettings } from "../config/settings.ts";
-import { addressText } from "../driver/address_text.ts";
 import { BufferPool } from "../driver/buffer_pool.ts";
 import { Connection } from "../driver/connection.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime.ts";
@@ -67,7 +67,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
     const runtimes = listeners.map((listener, at): ListenerRuntime => ({
       settings: entries[at]!.listen,
       server: entries[at]!.server,
-      text: addressText(listener.address),
+      text: formatSocketAddress(listener.address),
     }));
     const addresses = listeners.map((listener) => listener.address);
     // Of workers, all of which listen there, it is told once.
@@ -82,7 +82,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
 
 /** Logs where Postern listens. */
 export function tellAddresses(log: Log, addresses: readonly SocketAddress[]): void {
-  for (const address of addresses.map(addressText)) {
+  for (const address of addresses.map(formatSocketAddress)) {
     log.event("notice", "listening", `listening on ${address}`, null, { address });
   }
 }

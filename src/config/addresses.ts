@@ -1,4 +1,5 @@
 /** Kinds of values that name a place on the network. */
+import { bracketed, formatSocketAddress } from "../bytes/socket_address.ts";
 import { formatIp, parseCidr, parseIp } from "../bytes/ip_address.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import type { AddressRange, ResolverTarget } from "./settings.ts";
@@ -52,17 +53,6 @@ export function parseUnixAddress(text: string): SocketAddress | Refusal | null {
     return new Refusal(`the path of a Unix socket has at most ${LONGEST_SOCKET_PATH} octets`);
   }
   return path.includes("\0") ? new Refusal() : { kind: "unix", path };
-}
-
-/** Writes an address as the configuration has it: `127.0.0.1:25`, `[::1]:25`, `unix:/path`. */
-export function formatSocketAddress(address: SocketAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
-  return `${bracketed(address.host)}:${address.port}`;
-}
-
-/** A host as it stands before a port: IPv6 addresses in brackets. */
-export function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** A mail server: `host:port` or `unix:/path`. */

@@ -1,5 +1,6 @@
 /** Kinds of values of the auth callout: `auth_http` (spec §1.3) and `auth_http_header`. */
-import { bracketed, formatSocketAddress, parseHostAndPort, parseUnixAddress } from "./addresses.ts";
+import { bracketed, formatSocketAddress } from "../bytes/socket_address.ts";
+import { parseHostAndPort, parseUnixAddress } from "./addresses.ts";
 import { type Reading, Refusal, scalar, type ScalarType, type ValueType } from "./value_type.ts";
 import { quoteFound } from "./problem.ts";
 import type { AuthHttpTarget } from "./settings.ts";

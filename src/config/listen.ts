@@ -1,12 +1,6 @@
 /** The `listen` directive: an address, or a range of ports, and parameters (spec §1.2). */
-import {
-  formatSocketAddress,
-  isIpHost,
-  parseHostAndPort,
-  parseUnixAddress,
-  refuseName,
-  splitParameter,
-} from "./addresses.ts";
+import { formatSocketAddress } from "../bytes/socket_address.ts";
+import { isIpHost, parseHostAndPort, parseUnixAddress, refuseName, splitParameter } from "./addresses.ts";
 import type { Place } from "./problem.ts";
 import type { ListenSettings } from "./settings.ts";
 import { flag } from "./simple_types.ts";

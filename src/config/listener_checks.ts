@@ -1,7 +1,8 @@
 /** Rules about the listeners of all servers together. */
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { parseIp } from "../bytes/ip_address.ts";
 import type { SocketAddress } from "../ports/transport.ts";
-import { formatSocketAddress } from "./addresses.ts";
+
 import type { ListenEntry } from "./listen.ts";
 import type { Place, ProblemList } from "./problem.ts";
 

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { quoteText } from "../bytes/latin1.ts";
 import { LINE_TOO_LONG, type LineTooLong } from "../grammar/line_framer.ts";
 import type { ProxyHeader } from "../grammar/proxy_header.ts";
@@ -28,7 +29,6 @@ import {
 import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
 import { REPLIES, type SpokenReply } from "../session/replies.ts";
 import { shownLine } from "../session/shown_line.ts";
-import { addressText } from "./address_text.ts";
 import { ClientInput } from "./client_input.ts";
 import { ClientOutput } from "./client_output.ts";
 import { closeLingering } from "./linger.ts";
@@ -367,7 +367,7 @@ export class Connection {
     this.#enterPhase("connecting", "connecting to upstream", null);
     const login = effectiveLogin(question, answer);
     this.#context.login = login === "" ? null : login;
-    this.#context.upstream = addressText(answer.upstream);
+    this.#context.upstream = formatSocketAddress(answer.upstream);
     const { clock, metrics } = this.#services;
     const began = clock.now();
     const result = await openUpstream(
@@ -437,16 +437,12 @@ export class Connection {
     if (linger || this.#input.pending > 0) {
       // It is said and done: nothing that comes while the client is waited for makes it another end.
       this.#ended = outcome;
-      await this.#closeLingering();
+      this.#deadline.disarm();
+      await closeLingering(this.#transport, this.#services.clock);
     } else {
       await this.#transport.closeWrite();
     }
     this.#over(outcome);
-  }
-
-  #closeLingering(): Promise<void> {
-    this.#deadline.disarm();
-    return closeLingering(this.#transport, this.#services.clock);
   }
 
   // Output, phases, the end -------------------------------------------------------------------------------------

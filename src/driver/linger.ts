@@ -2,7 +2,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
 
 /** How long, in milliseconds, and how far, in octets, a peer's late data is read and thrown away. */
-const LINGER_MS = 2_000;
+export const LINGER_MS = 2_000;
 const LINGER_OCTETS = 1_048_576;
 /** Most peers have nothing more to say. */
 const LINGER_READ_OCTETS = 512;

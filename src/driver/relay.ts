@@ -5,7 +5,7 @@
  */
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
-import { closeLingering } from "./linger.ts";
+import { closeLingering, LINGER_MS } from "./linger.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
 /** After this many small reads in a row a flow buffer goes back to the pool. */
@@ -93,7 +93,7 @@ async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, cl
   if (toUpstream.ended) return closeLingering(client, clock);
   // The other pump owns the read side and throws away what it reads.
   const linger = clock.deadline(() => client.close());
-  linger.arm(2_000);
+  linger.arm(LINGER_MS);
   await client.closeWrite();
   await toUpstream.finished;
   linger.disarm();

@@ -1,9 +1,10 @@
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { decodeLatin1, quoteText } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { Log, LogFields, LogLevel, SessionContext, SessionOutcome } from "../ports/telemetry.ts";
 import type { TlsFacts, Transport } from "../ports/transport.ts";
-import { addressText, clientHostPort } from "./address_text.ts";
+import { clientHostPort } from "./client_host_port.ts";
 import type { UpstreamResult } from "./open_upstream.ts";
 import type { RelayResult } from "./relay.ts";
 import type { ListenerRuntime, Services } from "./runtime.ts";
@@ -50,7 +51,7 @@ export class SessionLog {
       const service = this.#settings.auth_http;
       this.note("error", "auth_unavailable", answer.reason, {
         code: answer.code,
-        ...(service === null ? {} : { server: addressText(service.address) }),
+        ...(service === null ? {} : { server: formatSocketAddress(service.address) }),
         ...(answer.got === undefined ? {} : { got: answer.got }),
       });
     }

@@ -10,7 +10,7 @@ import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
 import type { ClientQuestion } from "../session/client_machine.ts";
 import type { UpstreamCredentials, UpstreamPlan } from "../session/upstream_machine.ts";
-import { clientHostPort } from "./address_text.ts";
+import { clientHostPort } from "./client_host_port.ts";
 import type { UpstreamRequest } from "./open_upstream.ts";
 import type { ServerRuntime } from "./runtime.ts";
 

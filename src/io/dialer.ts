@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from "@std/net/unstable-ip";
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
   ConnectionError,
@@ -10,7 +11,6 @@ import {
 } from "../ports/transport.ts";
 import { toConnectionError } from "./connection_errors.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
-import { formatSocketAddress } from "./socket_address.ts";
 import { SocketTransport } from "./socket_transport.ts";
 import { handshake, type TlsLayers } from "./tls_handshake.ts";
 import { TlsTransport } from "./tls_transport.ts";

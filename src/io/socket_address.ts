@@ -8,12 +8,6 @@ export function toSocketAddress(address: Deno.Addr): SocketAddress {
   return { kind: "unix", path: "path" in address ? address.path ?? "" : "" };
 }
 
-/** `192.0.2.1:25`, `[2001:db8::1]:25` or `unix:/path`, for logs and error texts. */
-export function formatSocketAddress(address: SocketAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
-}
-
 function plainHost(host: string): string {
   return host.startsWith("::ffff:") && host.includes(".") ? host.slice(7) : host;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { encodeLatin1 } from "../bytes/latin1.ts";
+import { formatReply } from "../grammar/reply.ts";
 
 /** A reply ready for the wire. */
 export interface SpokenReply {
@@ -75,6 +76,5 @@ export function serverReplies(
 }
 
 function multiline(code: number, lines: readonly string[]): SpokenReply {
-  const last = lines.length - 1;
-  return reply(lines.map((line, at) => `${code}${at === last ? " " : "-"}${line}`).join("\r\n"));
+  return { code, bytes: formatReply(code, null, lines.join("\n")) };
 }

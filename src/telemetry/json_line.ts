@@ -4,6 +4,7 @@
  * @module
  */
 import type { LogFields, LogLevel, SessionContext } from "../ports/telemetry.ts";
+import { clientText } from "./client_text.ts";
 import { jsonString } from "./json_text.ts";
 
 /**
@@ -37,11 +38,6 @@ function sessionMembers(session: SessionContext): string {
   if (session.login !== null) members += `,"login":${jsonString(session.login)}`;
   if (session.upstream !== null) members += `,"upstream":${jsonString(session.upstream)}`;
   return members;
-}
-
-function clientText(client: SessionContext["client"]): string {
-  if (client.host === "unix:") return client.host;
-  return client.host.includes(":") ? `[${client.host}]:${client.port}` : `${client.host}:${client.port}`;
 }
 
 function fieldMembers(fields: LogFields): string {

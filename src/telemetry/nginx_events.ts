@@ -5,6 +5,7 @@
  * @module
  */
 import type { LogFields, LogLevel, SessionContext } from "../ports/telemetry.ts";
+import { clientText } from "./client_text.ts";
 
 /** One line before it is written. */
 export interface NginxEntry {
@@ -57,7 +58,7 @@ function doing({ doing, starttls }: SessionContext): string | null {
 
 const EVENTS: Readonly<Record<string, Row>> = {
   client_connected: ({ session: { client, listener } }) => ({
-    message: `client ${endpoint(client)} connected to ${listener}`,
+    message: `client ${clientText(client)} connected to ${listener}`,
     suffix: false,
   }),
   client_logged_in: () => ({ doing: null }),
@@ -176,9 +177,4 @@ const REFUSED = "(111: Connection refused)";
 function systemError(message: string, otherwise: string): string {
   const found = /([A-Z][a-zA-Z ]+) \(os error (\d+)\)/.exec(message);
   return found === null ? otherwise : `(${found[2]}: ${found[1]})`;
-}
-
-function endpoint({ host, port }: SessionContext["client"]): string {
-  if (host === "unix:") return host;
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

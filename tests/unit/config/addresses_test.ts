@@ -1,7 +1,7 @@
+import { formatSocketAddress } from "../../../src/bytes/socket_address.ts";
 import assert from "node:assert/strict";
 import {
   addressRange,
-  formatSocketAddress,
   localAddress,
   parseHostAndPort,
   resolverTarget,
