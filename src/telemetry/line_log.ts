@@ -198,9 +198,3 @@ export class LineLog implements Log {
     return this.#format(this.#now(), level, event, message, null, fields) ?? "";
   }
 }
-
-/** A log that nobody reads (`log: off`). */
-export const NO_LOG: Log = Object.freeze({
-  enabled: () => false,
-  event: () => {},
-});

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { JsonLog } from "../../../src/telemetry/json_log.ts";
-import { NO_LOG } from "../../../src/telemetry/line_log.ts";
 import { within } from "../../support/patience.ts";
 import { type LogSink, openFile } from "../../../src/telemetry/log_sink.ts";
 
@@ -234,9 +233,4 @@ Deno.test("openFile() appends to a file that is there", async () => {
   } finally {
     await Deno.remove(path);
   }
-});
-
-Deno.test("NO_LOG is enabled for nothing", () => {
-  assert.equal(NO_LOG.enabled("emerg"), false);
-  NO_LOG.event("emerg", "a", "m", null);
 });
