@@ -65,8 +65,41 @@ export type SessionOutcome =
 
 export type AuthOutcome = "accepted" | "refused" | "failed";
 
+/** How a message ended that a client offered in a relay. */
+export type MessageOutcome =
+  | "accepted" // the mail server took responsibility for it
+  | "rejected" // the mail server refused it
+  | "refused" // Postern refused it
+  | "aborted"; // the connection ended, or was ended, before the mail server's final reply
+
+/** One message of a relay, as the guard saw it. Text from peers is held as byte strings. */
+export interface MessageRecord {
+  readonly outcome: MessageOutcome;
+  /** Counts messages of the session, from 1. */
+  readonly number: number;
+  /** Between the angle brackets of MAIL FROM; empty for the null reverse-path. */
+  readonly reversePath: string;
+  readonly recipientsAccepted: number;
+  readonly recipientsRefused: number;
+  /** Octets of content that the client sent, dots as they stood on the wire, without the end-of-data line. */
+  readonly octets: number;
+  /** The final reply that the client heard, or null when there was none. */
+  readonly reply: { readonly code: number; readonly text: string } | null;
+  /** Name of the message in the mail server's final reply, or null when none was recognised. */
+  readonly queueId: string | null;
+  /** Why Postern refused it, from a closed set; else null. */
+  readonly refusal: string | null;
+  /** From MAIL to the final reply. */
+  readonly seconds: number;
+}
+
+/** Counters with one label each; `src/telemetry/counters.ts` says what they are. */
+export type CounterName = "messages";
+
 /** Counters and gauges. Labels come from closed sets, never from peer text. */
 export interface Metrics {
+  /** Adds `by`, 1 by default, to a counter; `label` comes from a closed set. */
+  count(counter: CounterName, label: string, by?: number): void;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string, outcome: SessionOutcome, seconds: number): void;
   /** `verb` is a known SMTP verb in upper case, or `other`. */

@@ -47,25 +47,30 @@ export const METHODS = [
 /** Reply codes are three digits (RFC 5321 §4.2); index 0 is for anything else. */
 export const CODES = 600;
 
-/** Places among the numbers of a listener; place 0 counts the connections opened. */
-export const OUTCOMES: Readonly<Record<SessionOutcome, number>> = {
-  relayed: 1,
-  quit: 2,
-  client_closed: 3,
-  timeout: 4,
-  too_many_errors: 5,
-  early_talker: 6,
-  line_too_long: 7,
-  proxy_header: 8,
-  tls_failed: 9,
-  certificate: 10,
-  refused: 11,
-  auth_unavailable: 12,
-  upstream_failed: 13,
-  relay_timeout: 14,
-  shutdown: 15,
-  internal_error: 16,
+/** How sessions end, in the order of their numbers. A row that is missing is a type error. */
+const OUTCOME_ROWS: Readonly<Record<SessionOutcome, true>> = {
+  relayed: true,
+  quit: true,
+  client_closed: true,
+  timeout: true,
+  too_many_errors: true,
+  early_talker: true,
+  line_too_long: true,
+  proxy_header: true,
+  tls_failed: true,
+  certificate: true,
+  refused: true,
+  auth_unavailable: true,
+  upstream_failed: true,
+  relay_timeout: true,
+  shutdown: true,
+  internal_error: true,
 };
+
+/** Places among the numbers of a listener; place 0 counts the connections opened. */
+export const OUTCOMES = Object.fromEntries(
+  Object.keys(OUTCOME_ROWS).map((outcome, at) => [outcome, at + 1]),
+) as Readonly<Record<SessionOutcome, number>>;
 
 /** Places among the numbers of a method. */
 export const AUTH_OUTCOMES: Readonly<Record<AuthOutcome, number>> = { accepted: 0, refused: 1, failed: 2 };
@@ -81,6 +86,8 @@ const UPSTREAM_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 /** Bounds of the distinct listeners and upstream stages, both from closed sets elsewhere. */
 const MAX_LISTENERS = 256;
 const MAX_STAGES = 64;
+/** Of all counters together, each with each of its labels. */
+const MAX_COUNTS = 512;
 const LISTENER_WIDTH = 1 + Object.keys(OUTCOMES).length;
 const STAGE_WIDTH = 2;
 
@@ -115,12 +122,15 @@ export class MetricMemory {
   readonly upstreamSeconds: Histogram;
   readonly listeners: NamedNumbers;
   readonly stages: NamedNumbers;
+  /** One number for each counter and label ({@linkcode countKey}). */
+  readonly counts: NamedNumbers;
   readonly #fixed: Float64Array;
 
   /** Uses the block of another thread, or a new one. */
   constructor(memory?: SharedArrayBuffer) {
     const stagesAt = FIXED_OCTETS + LISTENERS_OCTETS;
-    this.memory = memory ?? new SharedArrayBuffer(stagesAt + NamedNumbers.octets(MAX_STAGES, STAGE_WIDTH));
+    const countsAt = stagesAt + NamedNumbers.octets(MAX_STAGES, STAGE_WIDTH);
+    this.memory = memory ?? new SharedArrayBuffer(countsAt + NamedNumbers.octets(MAX_COUNTS, 1));
     this.#fixed = new Float64Array(this.memory, 0, FIXED_OCTETS / 8);
     let used = 0;
     const take = (count: number) => this.#fixed.subarray(used, used += count);
@@ -134,6 +144,7 @@ export class MetricMemory {
     this.upstreamSeconds = new Histogram(UPSTREAM_SECONDS, take(FIXED.upstreamSeconds));
     this.listeners = new NamedNumbers(this.memory, FIXED_OCTETS, MAX_LISTENERS, LISTENER_WIDTH);
     this.stages = new NamedNumbers(this.memory, stagesAt, MAX_STAGES, STAGE_WIDTH);
+    this.counts = new NamedNumbers(this.memory, countsAt, MAX_COUNTS, 1);
   }
 
   /** Adds all that `other` has. */
@@ -141,6 +152,7 @@ export class MetricMemory {
     addAll(this.#fixed, other.#fixed);
     for (const [name, numbers] of other.listeners.entries()) addAll(this.listeners.of(name), numbers);
     for (const [name, numbers] of other.stages.entries()) addAll(this.stages.of(name), numbers);
+    for (const [name, numbers] of other.counts.entries()) addAll(this.counts.of(name), numbers);
   }
 
   /** Connections that are open now. */

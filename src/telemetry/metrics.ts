@@ -7,7 +7,8 @@
  *
  * @module
  */
-import type { AuthOutcome, Metrics, SessionOutcome } from "../ports/telemetry.ts";
+import type { AuthOutcome, CounterName, Metrics, SessionOutcome } from "../ports/telemetry.ts";
+import { countKey } from "./counters.ts";
 import {
   AUTH_OUTCOMES,
   CODES,
@@ -33,6 +34,10 @@ export class CountedMetrics implements Metrics {
     this.#otherCommands = this.#commands.get("other")!;
     this.#auth = split(memory.auth, METHODS);
     this.#otherAuth = this.#auth.get("other")!;
+  }
+
+  count(counter: CounterName, label: string, by = 1): void {
+    this.#memory.counts.of(countKey(counter, label))[0]! += by;
   }
 
   connectionOpened(listener: string): void {
@@ -77,6 +82,7 @@ export function split(numbers: Float64Array, names: readonly string[]): Map<stri
 
 /** Counts nothing. */
 export const NO_METRICS: Metrics = Object.freeze({
+  count: () => {},
   connectionOpened: () => {},
   connectionClosed: () => {},
   command: () => {},

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { CounterName } from "../ports/telemetry.ts";
+import { COUNTERS } from "./counters.ts";
 import { formatFamily, formatHistogram, type Labels, type Sample } from "./exposition.ts";
 import {
   activeOf,
@@ -30,7 +32,8 @@ export interface ProcessFacts {
 export function exposeMetrics(process: ProcessFacts, blocks: readonly MetricMemory[]): string {
   const total = new MetricMemory();
   for (const block of blocks) total.add(block);
-  return exposeProcess(process) + exposeConnections(total) + exposeDialogue(total) + exposeUpstream(total);
+  return exposeProcess(process) + exposeConnections(total) + exposeDialogue(total) + exposeUpstream(total) +
+    exposeCounters(total);
 }
 
 function exposeProcess({ version, runtime, startedAt }: ProcessFacts): string {
@@ -114,6 +117,21 @@ function exposeUpstream(total: MetricMemory): string {
       total.upstreamSeconds,
     ) +
     formatFamily("postern_relayed_octets_total", "counter", "Octets relayed after login.", octets);
+}
+
+function exposeCounters(total: MetricMemory): string {
+  const samples = new Map<string, Sample[]>();
+  for (const [key, numbers] of total.counts.entries()) {
+    const [counter, value] = key.split(" ") as [CounterName, string?];
+    // The one name without a label is for what found no room.
+    if (value === undefined) continue;
+    const list = samples.get(counter) ?? [];
+    samples.set(counter, list);
+    list.push({ labels: { [COUNTERS[counter].label]: value }, value: numbers[0]! });
+  }
+  return Object.entries(COUNTERS).map(([counter, { help }]) =>
+    formatFamily(`postern_${counter}_total`, "counter", help, samples.get(counter) ?? [])
+  ).join("");
 }
 
 function* commandSamples(total: MetricMemory): Generator<Sample> {

@@ -242,6 +242,7 @@ export class Bench {
   #metrics(): Metrics {
     const count = (...parts: readonly unknown[]) => void this.counted.push(parts.join(" "));
     return {
+      count: (counter, label) => count("count", counter, label),
       connectionOpened: () => count("opened"),
       connectionClosed: (_listener, outcome: SessionOutcome) => count("closed", outcome),
       command: (verb, code) => count("command", verb, code),
