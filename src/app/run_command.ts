@@ -93,7 +93,7 @@ async function runConfig(
     if (pidFile !== null) pid = await ownPidFile(pidFile, postern);
     if (config.main.metrics_listen !== null) {
       metricsServer = await openMetrics(config.main.metrics_listen, {
-        expose: () => exposeMetrics(facts, postern.metrics),
+        expose: () => exposeMetrics({ process: facts, blocks: postern.metrics }),
         healthy: () => !stopping,
       });
     }

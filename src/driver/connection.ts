@@ -17,7 +17,7 @@ import { decideOnCertificate } from "../policy/client_certificate.ts";
 import type { AuthAnswer, ProxyProtocolFacts } from "../ports/auth_backend.ts";
 import type { Deadline } from "../ports/clock.ts";
 import type { SessionContext, SessionOutcome } from "../ports/telemetry.ts";
-import { ConnectionError, type Transport } from "../ports/transport.ts";
+import { ConnectionError, type TlsAcceptor, type Transport } from "../ports/transport.ts";
 import {
   type ClientEffect,
   type ClientEvent,
@@ -39,6 +39,7 @@ import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
 import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_request.ts";
+import { failureLabel } from "./upstream_stage.ts";
 
 /** Replies to pipelined commands are sent together, up to so many octets. */
 const OUTPUT_OCTETS = 4_096;
@@ -88,6 +89,7 @@ export class Connection {
   async run(): Promise<void> {
     const { metrics, clock } = this.#services;
     metrics.connectionOpened(this.#listener.text);
+    metrics.moved(null, this.#phase);
     this.#log.note("info", "client_connected", "client connected");
     try {
       await this.#enter();
@@ -103,6 +105,7 @@ export class Connection {
     }
     const outcome = this.#ended ?? "client_closed";
     const seconds = (clock.now() - this.#startedAt) / 1000;
+    metrics.moved(this.#phase, null);
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
     this.#log.end(outcome, seconds, this.#relayed, this.#transport.tls);
   }
@@ -193,17 +196,33 @@ export class Connection {
     const { tls, settings } = this.#server;
     if (tls === null) throw new TypeError("Cannot start TLS: the server has no certificate");
     this.#enterPhase("handshake", "SSL handshaking", settings.timeout);
+    const { clock, metrics } = this.#services;
+    const began = clock.now();
     try {
       this.#transport = await tls.accept(this.#transport);
     } catch (error) {
-      this.#services.metrics.tlsHandshake("client", false);
+      metrics.tlsHandshake("client", false);
       if (this.#ended !== null || !(error instanceof ConnectionError)) throw error;
       this.#log.note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
       this.#over(failure);
     }
     if (this.#ended !== null) throw SESSION_OVER;
-    this.#services.metrics.tlsHandshake("client", true);
+    metrics.tlsHandshake("client", true);
+    metrics.observe("tls_handshake_duration_seconds", (clock.now() - began) / 1000);
+    this.#countTls(tls);
     await this.#judgeCertificate();
+  }
+
+  #countTls(acceptor: TlsAcceptor): void {
+    const { tls } = this.#transport;
+    if (tls === null) return;
+    const { metrics } = this.#services;
+    metrics.count("tls_sessions", `${tls.protocol}|${tls.cipher}`);
+    const { serverName } = tls;
+    metrics.count(
+      "tls_server_names",
+      serverName === null ? "missing" : acceptor.knows(serverName) ? "known" : "unknown",
+    );
   }
 
   async #judgeCertificate(): Promise<void> {
@@ -249,7 +268,7 @@ export class Connection {
 
   async #refuseAtEntrance(reply: SpokenReply, outcome: SessionOutcome): Promise<never> {
     this.#deadline.arm(this.#server.settings.timeout);
-    this.#phase = "command";
+    this.#setPhase("command");
     this.#output.push(reply);
     return await this.#close(outcome, true);
   }
@@ -346,6 +365,7 @@ export class Connection {
     }, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
+    if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
     this.#log.answer(answer);
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
     if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
@@ -374,6 +394,7 @@ export class Connection {
       {
         ...upstreamRequest(this.#server, this.#clientFacts(), question, answer),
         doing: (label) => this.#context.doing = label,
+        connected: () => metrics.observe("upstream_connect_duration_seconds", (clock.now() - began) / 1000),
         handshake: (ok) => metrics.tlsHandshake("upstream", ok),
       },
       this.#services,
@@ -388,6 +409,7 @@ export class Connection {
       return await this.#advance({ kind: "upstream_ready", rcptReply: passedOn(result.reply) });
     }
     if (this.#ended !== null) throw SESSION_OVER;
+    metrics.count("upstream_failures", failureLabel(result));
     this.#log.upstreamFailure(result);
     this.#enterCommandPhase();
     // Only a refusal can be passed on: a 2xx or 3xx of a step that the client never took would say the wrong thing.
@@ -413,6 +435,8 @@ export class Connection {
     await this.#flush();
     this.#deadline.disarm();
     this.#input.release();
+    const { clock, metrics } = this.#services;
+    const began = clock.now();
     const result = await relay(
       this.#transport,
       upstream.transport,
@@ -427,8 +451,9 @@ export class Connection {
     );
     this.#relayed = result;
     this.#log.relayEnd(result);
-    this.#services.metrics.relayed("to_upstream", result.octetsToUpstream);
-    this.#services.metrics.relayed("to_client", result.octetsToClient);
+    metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
+    metrics.relayed("to_upstream", result.octetsToUpstream);
+    metrics.relayed("to_client", result.octetsToClient);
     this.#over(result.timedOut ? "relay_timeout" : "relayed");
   }
 
@@ -471,8 +496,13 @@ export class Connection {
     return Math.max(1, Math.min(this.#server.settings.timeout, left));
   }
 
-  #enterPhase(phase: JointPhase, doing: string, timeoutMs: number | null): void {
+  #setPhase(phase: JointPhase): void {
+    this.#services.metrics.moved(this.#phase, phase);
     this.#phase = phase;
+  }
+
+  #enterPhase(phase: JointPhase, doing: string, timeoutMs: number | null): void {
+    this.#setPhase(phase);
     this.#context.doing = doing;
     if (timeoutMs === null) this.#deadline.disarm();
     else this.#deadline.arm(timeoutMs);

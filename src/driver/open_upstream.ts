@@ -42,6 +42,8 @@ export interface UpstreamRequest {
   readonly plan: (connected: Transport) => UpstreamPlan;
   /** Told what is being done, for the log. */
   readonly doing: (label: string) => void;
+  /** Told when the connection is there, for metrics. */
+  readonly connected: () => void;
   /** Told of every finished TLS handshake, for metrics. */
   readonly handshake: (ok: boolean) => void;
 }
@@ -78,7 +80,10 @@ export async function openUpstream(
   const onAbort = () => opening.abort();
   signal.addEventListener("abort", onAbort);
   try {
-    return await opening.run(() => deadline.arm(request.dialogueTimeoutMs));
+    return await opening.run(() => {
+      deadline.arm(request.dialogueTimeoutMs);
+      request.connected();
+    });
   } finally {
     deadline.disarm();
     signal.removeEventListener("abort", onAbort);

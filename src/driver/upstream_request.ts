@@ -37,7 +37,7 @@ export function upstreamRequest(
   facts: ClientFacts,
   question: ClientQuestion,
   answer: Accepted,
-): Omit<UpstreamRequest, "doing" | "handshake"> {
+): Omit<UpstreamRequest, "doing" | "connected" | "handshake"> {
   const { settings } = server;
   const tls = answer.choices.tls ?? settings.proxy_ssl;
   const proxyProtocol = answer.choices.proxyProtocol ?? settings.proxy_protocol;

@@ -33,11 +33,19 @@ export class ServerCertificates {
 
   /** The certificate for `serverName`: the exact name, then a wildcard, else the first certificate. */
   choose(serverName: string | null): SecureContext {
-    if (serverName === null) return this.#first;
+    return (serverName === null ? null : this.#find(serverName)) ?? this.#first;
+  }
+
+  /** Whether there is a certificate for `serverName`. */
+  knows(serverName: string): boolean {
+    return this.#find(serverName) !== null;
+  }
+
+  #find(serverName: string): SecureContext | null {
     const name = serverName.toLowerCase();
     const dot = name.indexOf(".");
     const wildcard = dot > 0 ? this.#wildcard.get(name.slice(dot)) : undefined;
-    return this.#exact.get(name) ?? wildcard ?? this.#first;
+    return this.#exact.get(name) ?? wildcard ?? null;
   }
 
   #add(certificate: ServerCertificate, options: SecureContextOptions): SecureContext {

@@ -45,6 +45,7 @@ export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
       const facts = await readFacts(layers, judge);
       return new TlsTransport(plain, layers, facts);
     },
+    knows: (serverName) => certificates.knows(serverName),
   };
 }
 

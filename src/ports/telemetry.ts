@@ -93,13 +93,46 @@ export interface MessageRecord {
   readonly seconds: number;
 }
 
-/** Counters with one label each; `src/telemetry/counters.ts` says what they are. */
-export type CounterName = "messages";
+/** Where a session is, for the numbers of those that are open. */
+export type SessionState =
+  | "proxy_header"
+  | "handshake"
+  | "resolving"
+  | "greeting_delay"
+  | "command"
+  | "asking"
+  | "waiting"
+  | "connecting"
+  | "relaying";
+
+/** Counters with one label or several; `src/telemetry/counters.ts` says what they are. */
+export type CounterName =
+  | "messages"
+  | "recipients"
+  | "callout_failures"
+  | "upstream_failures"
+  | "tls_sessions"
+  | "tls_server_names";
+
+/** What is measured into buckets; `src/telemetry/histograms.ts` says what they are. */
+export type HistogramName =
+  | "session_duration_seconds"
+  | "tls_handshake_duration_seconds"
+  | "callout_duration_seconds"
+  | "upstream_connect_duration_seconds"
+  | "upstream_open_duration_seconds"
+  | "relay_duration_seconds"
+  | "message_duration_seconds"
+  | "message_size_bytes";
 
 /** Counters and gauges. Labels come from closed sets, never from peer text. */
 export interface Metrics {
-  /** Adds `by`, 1 by default, to a counter; `label` comes from a closed set. */
+  /** Adds `by`, 1 by default, to a counter; `label` comes from a closed set, several are joined by `|`. */
   count(counter: CounterName, label: string, by?: number): void;
+  /** Puts one measured value into its bucket. */
+  observe(histogram: HistogramName, value: number): void;
+  /** A session begins (`from` null), goes on to another state, or ends (`to` null). */
+  moved(from: SessionState | null, to: SessionState | null): void;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string, outcome: SessionOutcome, seconds: number): void;
   /** `verb` is a known SMTP verb in upper case, or `other`. */

@@ -123,6 +123,8 @@ export interface TlsAcceptor {
    * @throws {ConnectionError} with code `tls`, `reset` or `closed`.
    */
   accept(plain: Transport): Promise<Transport>;
+  /** Whether one of its certificates is for `serverName`; for any other name the first one is presented. */
+  knows(serverName: string): boolean;
 }
 
 /** How TLS towards a mail server is to be done (`proxy_ssl_*`). */

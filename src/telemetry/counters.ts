@@ -2,8 +2,8 @@ import type { CounterName } from "../ports/telemetry.ts";
 
 /** What a counter counts. */
 export interface CounterRow {
-  /** Name of its label. */
-  readonly label: string;
+  /** Name of its label, or names of several, whose values are joined by `|`. */
+  readonly label: string | readonly string[];
   /** One sentence for `# HELP`. */
   readonly help: string;
 }
@@ -11,9 +11,35 @@ export interface CounterRow {
 /** One row per counter; a missing row is a type error. Its name is `postern_<row>_total`. */
 export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   messages: { label: "outcome", help: "Messages that clients offered in relays, by how they ended." },
+  recipients: { label: "outcome", help: "Recipients that clients named in relays, by the answer to RCPT." },
+  callout_failures: { label: "code", help: "Questions that got no usable answer, by what was wrong." },
+  upstream_failures: {
+    label: ["stage", "code"],
+    help: "Dialogues with mail servers that failed, by what was being done and what was wrong.",
+  },
+  tls_sessions: {
+    label: ["protocol", "cipher"],
+    help: "TLS handshakes finished with clients, by version and cipher.",
+  },
+  tls_server_names: {
+    label: "name",
+    help: "TLS handshakes finished with clients, by whether they named the server they wanted (SNI).",
+  },
 };
 
 /** How a counter and one of its labels are kept in one table. */
 export function countKey(counter: CounterName, label: string): string {
   return `${counter} ${label}`;
+}
+
+/** Takes {@linkcode countKey} apart; null for the name that those share for which there was no room. */
+export function parseCountKey(key: string): { counter: CounterName; labels: Record<string, string> } | null {
+  const space = key.indexOf(" ");
+  const counter = key.slice(0, space) as CounterName;
+  if (space < 0 || !Object.hasOwn(COUNTERS, counter)) return null;
+  const { label } = COUNTERS[counter];
+  const value = key.slice(space + 1);
+  if (typeof label === "string") return { counter, labels: { [label]: value } };
+  const values = value.split("|");
+  return { counter, labels: Object.fromEntries(label.map((name, at) => [name, values[at] ?? ""])) };
 }

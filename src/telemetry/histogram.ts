@@ -1,8 +1,7 @@
-import type { HistogramState } from "./exposition.ts";
-
 /** Counts observations into fixed buckets, in memory that it is given. */
-export class Histogram implements HistogramState {
+export class Histogram {
   readonly bounds: readonly number[];
+  /** Observations per bucket, not cumulative, one more than bounds. */
   readonly counts: Float64Array;
   readonly #sum: Float64Array;
 

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import type { AuthOutcome, SessionOutcome } from "../ports/telemetry.ts";
+import type { AuthOutcome, HistogramName, SessionOutcome, SessionState } from "../ports/telemetry.ts";
 import { Histogram } from "./histogram.ts";
+import { HISTOGRAMS } from "./histograms.ts";
 import { NamedNumbers } from "./named_numbers.ts";
 
 /** Verbs that are counted by name; the last stands for all others. */
@@ -79,9 +80,20 @@ export const AUTH_OUTCOMES: Readonly<Record<AuthOutcome, number>> = { accepted: 
 export const OK = 0;
 export const FAILED = 1;
 
-const SESSION_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400];
-const AUTH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const UPSTREAM_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Places of the numbers of open sessions. A row that is missing is a type error. */
+export const STATES: Readonly<Record<SessionState, number>> = {
+  proxy_header: 0,
+  handshake: 1,
+  resolving: 2,
+  greeting_delay: 3,
+  command: 4,
+  asking: 5,
+  waiting: 6,
+  connecting: 7,
+  relaying: 8,
+};
+
+const HISTOGRAM_ROWS = Object.entries(HISTOGRAMS);
 
 /** Bounds of the distinct listeners and upstream stages, both from closed sets elsewhere. */
 const MAX_LISTENERS = 256;
@@ -98,9 +110,10 @@ const FIXED = {
   clientTls: 2,
   upstreamTls: 2,
   octets: 2,
-  sessionSeconds: Histogram.numbers(SESSION_SECONDS),
-  authSeconds: Histogram.numbers(AUTH_SECONDS),
-  upstreamSeconds: Histogram.numbers(UPSTREAM_SECONDS),
+  states: Object.keys(STATES).length,
+  /** Milliseconds since the epoch of the last usable answer of an auth service, then of the last failure. */
+  calloutTimes: 2,
+  histograms: HISTOGRAM_ROWS.reduce((sum, [, { bounds }]) => sum + Histogram.numbers(bounds), 0),
 } as const;
 const FIXED_OCTETS = 8 * Object.values(FIXED).reduce((sum, count) => sum + count, 0);
 const LISTENERS_OCTETS = NamedNumbers.octets(MAX_LISTENERS, LISTENER_WIDTH);
@@ -117,9 +130,11 @@ export class MetricMemory {
   readonly upstreamTls: Float64Array;
   /** Octets relayed to the mail servers, then to the clients. */
   readonly octets: Float64Array;
-  readonly sessionSeconds: Histogram;
-  readonly authSeconds: Histogram;
-  readonly upstreamSeconds: Histogram;
+  /** Sessions that are open, for each of {@linkcode STATES}. */
+  readonly states: Float64Array;
+  /** When an auth service answered last, and when it last failed: milliseconds since the epoch, 0 for never. */
+  readonly calloutTimes: Float64Array;
+  readonly histograms: Readonly<Record<HistogramName, Histogram>>;
   readonly listeners: NamedNumbers;
   readonly stages: NamedNumbers;
   /** One number for each counter and label ({@linkcode countKey}). */
@@ -139,17 +154,22 @@ export class MetricMemory {
     this.clientTls = take(FIXED.clientTls);
     this.upstreamTls = take(FIXED.upstreamTls);
     this.octets = take(FIXED.octets);
-    this.sessionSeconds = new Histogram(SESSION_SECONDS, take(FIXED.sessionSeconds));
-    this.authSeconds = new Histogram(AUTH_SECONDS, take(FIXED.authSeconds));
-    this.upstreamSeconds = new Histogram(UPSTREAM_SECONDS, take(FIXED.upstreamSeconds));
+    this.states = take(FIXED.states);
+    this.calloutTimes = take(FIXED.calloutTimes);
+    this.histograms = Object.fromEntries(HISTOGRAM_ROWS.map(([name, { bounds }]) => [
+      name,
+      new Histogram(bounds, take(Histogram.numbers(bounds))),
+    ])) as Record<HistogramName, Histogram>;
     this.listeners = new NamedNumbers(this.memory, FIXED_OCTETS, MAX_LISTENERS, LISTENER_WIDTH);
     this.stages = new NamedNumbers(this.memory, stagesAt, MAX_STAGES, STAGE_WIDTH);
     this.counts = new NamedNumbers(this.memory, countsAt, MAX_COUNTS, 1);
   }
 
-  /** Adds all that `other` has. */
+  /** Adds all that `other` has. Of times the latest counts. */
   add(other: MetricMemory): void {
+    const times = this.calloutTimes.map((time, at) => Math.max(time, other.calloutTimes[at]!));
     addAll(this.#fixed, other.#fixed);
+    this.calloutTimes.set(times);
     for (const [name, numbers] of other.listeners.entries()) addAll(this.listeners.of(name), numbers);
     for (const [name, numbers] of other.stages.entries()) addAll(this.stages.of(name), numbers);
     for (const [name, numbers] of other.counts.entries()) addAll(this.counts.of(name), numbers);
@@ -168,6 +188,7 @@ export class MetricMemory {
     for (const [, numbers] of this.listeners.entries()) {
       numbers[OUTCOMES.internal_error]! += activeOf(numbers);
     }
+    this.states.fill(0);
     return lost;
   }
 }

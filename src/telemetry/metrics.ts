@@ -7,7 +7,14 @@
  *
  * @module
  */
-import type { AuthOutcome, CounterName, Metrics, SessionOutcome } from "../ports/telemetry.ts";
+import type {
+  AuthOutcome,
+  CounterName,
+  HistogramName,
+  Metrics,
+  SessionOutcome,
+  SessionState,
+} from "../ports/telemetry.ts";
 import { countKey } from "./counters.ts";
 import {
   AUTH_OUTCOMES,
@@ -17,6 +24,7 @@ import {
   type MetricMemory,
   OK,
   OUTCOMES,
+  STATES,
   VERBS,
 } from "./metric_memory.ts";
 
@@ -40,13 +48,23 @@ export class CountedMetrics implements Metrics {
     this.#memory.counts.of(countKey(counter, label))[0]! += by;
   }
 
+  observe(histogram: HistogramName, value: number): void {
+    this.#memory.histograms[histogram].observe(value);
+  }
+
+  moved(from: SessionState | null, to: SessionState | null): void {
+    const { states } = this.#memory;
+    if (from !== null) states[STATES[from]]! -= 1;
+    if (to !== null) states[STATES[to]]! += 1;
+  }
+
   connectionOpened(listener: string): void {
     this.#memory.listeners.of(listener)[0]! += 1;
   }
 
   connectionClosed(listener: string, outcome: SessionOutcome, seconds: number): void {
     this.#memory.listeners.of(listener)[OUTCOMES[outcome]]! += 1;
-    this.#memory.sessionSeconds.observe(seconds);
+    this.observe("session_duration_seconds", seconds);
   }
 
   command(verb: string, code: number): void {
@@ -61,12 +79,13 @@ export class CountedMetrics implements Metrics {
 
   auth(method: string, outcome: AuthOutcome, seconds: number): void {
     (this.#auth.get(method) ?? this.#otherAuth)[AUTH_OUTCOMES[outcome]]! += 1;
-    this.#memory.authSeconds.observe(seconds);
+    this.observe("callout_duration_seconds", seconds);
+    this.#memory.calloutTimes[outcome === "failed" ? FAILED : OK] = Date.now();
   }
 
   upstream(ok: boolean, stage: string, seconds: number): void {
     this.#memory.stages.of(stage)[ok ? OK : FAILED]! += 1;
-    this.#memory.upstreamSeconds.observe(seconds);
+    this.observe("upstream_open_duration_seconds", seconds);
   }
 
   relayed(direction: "to_upstream" | "to_client", octets: number): void {
@@ -83,6 +102,8 @@ export function split(numbers: Float64Array, names: readonly string[]): Map<stri
 /** Counts nothing. */
 export const NO_METRICS: Metrics = Object.freeze({
   count: () => {},
+  observe: () => {},
+  moved: () => {},
   connectionOpened: () => {},
   connectionClosed: () => {},
   command: () => {},

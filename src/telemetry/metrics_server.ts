@@ -4,12 +4,12 @@
  * @module
  */
 import type { SocketAddress } from "../ports/transport.ts";
-import { EXPOSITION_TYPE } from "./exposition.ts";
+import { EXPOSITION_TYPE } from "./metrics_text.ts";
 
 /** What the server tells. */
 export interface MetricsSource {
   /** Text for `GET /metrics`. */
-  expose(): string;
+  expose(): Promise<string>;
   /** Whether `GET /healthz` is to answer 200 instead of 503: false while the process drains. */
   healthy(): boolean;
 }
@@ -47,13 +47,13 @@ export async function serveMetrics(address: SocketAddress, source: MetricsSource
   };
 }
 
-function answer(request: Request, source: MetricsSource): Response {
+async function answer(request: Request, source: MetricsSource): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname !== "/metrics" && pathname !== "/healthz") return plain(404, "not found\n");
   if (request.method !== "GET" && request.method !== "HEAD") {
     return plain(405, "method not allowed\n", { allow: "GET, HEAD" });
   }
-  if (pathname === "/metrics") return plain(200, source.expose(), { "content-type": EXPOSITION_TYPE });
+  if (pathname === "/metrics") return plain(200, await source.expose(), { "content-type": EXPOSITION_TYPE });
   return source.healthy() ? plain(200, "ok\n") : plain(503, "draining\n");
 }
 

@@ -226,8 +226,11 @@ function openedOf({ listeners }: MetricMemory): number {
   return opened;
 }
 
-function valueOf(workers: Workers, series: RegExp): number {
-  const text = exposeMetrics({ version: "1", runtime: "test", startedAt: 0 }, workers.metrics);
+async function valueOf(workers: Workers, series: RegExp): Promise<number> {
+  const text = await exposeMetrics({
+    process: { version: "1", runtime: "test", startedAt: 0 },
+    blocks: workers.metrics,
+  });
   const line = text.split("\n").find((each) => series.test(each));
   return Number(line?.slice(line.lastIndexOf(" ") + 1));
 }
@@ -257,7 +260,7 @@ Deno.test("a worker that crashes takes only its own sessions along, and is repla
     await kept.command("DATA", /^354 /);
     await kept.send(content.subarray(0, 1_000_000));
 
-    const opened = valueOf(workers, /^postern_connections_opened_total\{/);
+    const opened = await valueOf(workers, /^postern_sessions_started_total\{/);
     threads[0]!.postMessage({ kind: "crash" });
     const crash = await events.of("worker_crashed");
     assert.deepEqual([crash["worker"], crash["sessions"]], [1, 1]);
@@ -273,9 +276,9 @@ Deno.test("a worker that crashes takes only its own sessions along, and is repla
     assert.deepEqual(await events.of("worker_replaced"), { worker: 1 });
     assert.equal(threads.length, 3);
     // The counters of the dead one are still there, and its sessions are no longer open.
-    assert.equal(valueOf(workers, /^postern_connections_opened_total\{/), opened);
-    assert.equal(valueOf(workers, /^postern_connections_closed_total\{.*"internal_error"/), 1);
-    assert.equal(valueOf(workers, /^postern_auth_total\{method="plain",outcome="accepted"/), 2);
+    assert.equal(await valueOf(workers, /^postern_sessions_started_total\{/), opened);
+    assert.equal(await valueOf(workers, /^postern_sessions_ended_total\{.*"internal_error"/), 1);
+    assert.equal(await valueOf(workers, /^postern_auth_total\{method="plain",outcome="accepted"/), 2);
     const again = await oneForEach(2, () => connectHere(workers));
     assert.equal(workers.sessions, 2);
     const stopped = workers.stop(10_000);

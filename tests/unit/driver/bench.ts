@@ -9,7 +9,7 @@ import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driv
 import type { ServerSettings } from "../../../src/config/settings.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
-import type { Log, Metrics, SessionOutcome } from "../../../src/ports/telemetry.ts";
+import type { Log, Metrics, SessionOutcome, SessionState } from "../../../src/ports/telemetry.ts";
 import {
   ConnectionError,
   type Dialer,
@@ -83,6 +83,8 @@ export class Bench {
   readonly near: InMemoryTransport;
   /** One line for each call of the metrics, in order. */
   readonly counted: string[] = [];
+  /** The state in which the session is counted; null before it begins and when it has ended. */
+  state: SessionState | null = null;
   readonly log: { level: string; event: string; message: string; text: string }[] = [];
   readonly done: Promise<void>;
   readonly buffers = new BufferPool();
@@ -174,7 +176,10 @@ export class Bench {
         newSalt: () => "<1.2@mx.test>",
       },
       auth: this.#auth(),
-      tls: { accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)) },
+      tls: {
+        accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)),
+        knows: (serverName) => serverName === "mail.test",
+      },
       resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },
       log: this.#log(),
       upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
@@ -243,6 +248,11 @@ export class Bench {
     const count = (...parts: readonly unknown[]) => void this.counted.push(parts.join(" "));
     return {
       count: (counter, label) => count("count", counter, label),
+      observe: () => {},
+      moved: (from, to) => {
+        if (from !== this.state) throw new Error(`a session that is ${this.state} cannot leave ${from}`);
+        this.state = to;
+      },
       connectionOpened: () => count("opened"),
       connectionClosed: (_listener, outcome: SessionOutcome) => count("closed", outcome),
       command: (verb, code) => count("command", verb, code),
@@ -290,4 +300,5 @@ export async function withBench(options: BenchOptions, body: (bench: Bench) => P
   if (bench.clock.armed > 0) throw new Error(`${bench.clock.armed} waits are left armed`);
   const opened = bench.counted.filter((line) => line === "opened").length;
   if (opened !== 1) throw new Error(`the connection was counted ${opened} times`);
+  if (bench.state !== null) throw new Error(`the session is still counted as ${bench.state}`);
 }

@@ -266,6 +266,7 @@ for (const { answer, heard, outcome, level } of ANSWERS) {
       assert.deepEqual(await ending(bench), [heard, outcome]);
       assert.deepEqual(bench.counted.slice(1), [
         `auth plain ${answer.kind}`,
+        ...(answer.kind === "failed" ? [`count callout_failures ${answer.code}`] : []),
         `command AUTH ${heard.slice(0, 3)}`,
         `closed ${outcome}`,
       ]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type MetricsSource, serveMetrics } from "../../../src/telemetry/metrics_server.ts";
 
 function source(healthy = true): MetricsSource {
-  return { expose: () => "postern_up 1\n", healthy: () => healthy };
+  return { expose: () => Promise.resolve("postern_up 1\n"), healthy: () => healthy };
 }
 
 async function ask(base: string, path: string, init?: RequestInit): Promise<[number, string, Headers]> {
