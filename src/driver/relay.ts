@@ -6,6 +6,7 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { closeLingering, LINGER_MS } from "./linger.ts";
+import type { SpokenReply } from "../session/replies.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
 /** After this many small reads in a row a flow buffer goes back to the pool. */
@@ -30,6 +31,14 @@ export interface RelayResult {
   readonly endedBy: "client" | "upstream";
   /** Whether he did so by a reset, and the text of the error then. */
   readonly reset: string | null;
+}
+
+/** A relay under the guard, as the connection that runs it sees it. */
+export interface RelayControl {
+  /** Whether a transaction is open, or a reply is awaited. */
+  readonly inFlight: boolean;
+  /** Says `lastWord` and ends the session as soon as nothing is in flight: at once when nothing is. */
+  drain(lastWord: SpokenReply): void;
 }
 
 type PumpEnd = "eof" | "source_lost" | "sink_lost";

@@ -72,6 +72,20 @@ export type MessageOutcome =
   | "refused" // Postern refused it
   | "aborted"; // the connection ended, or was ended, before the mail server's final reply
 
+/** Why the guard of a relay refused a command or a message, a closed set for metrics. */
+export type GuardRefusal =
+  | "bare_newline" // a CR or an LF of its own
+  | "smuggling" // what a mail server might take for the end of the data and is not
+  | "nul"
+  | "line_too_long" // a command, or a line of a message where smtp_long_line refuses it
+  | "message_too_large"
+  | "too_many_recipients"
+  | "too_many_messages"
+  | "data_timeout"
+  | "data_too_slow"
+  | "command" // STARTTLS, AUTH, XCLIENT and what the mail server must not hear from clients
+  | "limit"; // limits of messages or recipients, by address or user
+
 /** One message of a relay, as the guard saw it. Text from peers is held as byte strings. */
 export interface MessageRecord {
   readonly outcome: MessageOutcome;
@@ -87,8 +101,8 @@ export interface MessageRecord {
   readonly reply: { readonly code: number; readonly text: string } | null;
   /** Name of the message in the mail server's final reply, or null when none was recognised. */
   readonly queueId: string | null;
-  /** Why Postern refused it, from a closed set; else null. */
-  readonly refusal: string | null;
+  /** Why Postern refused it; else null. */
+  readonly refusal: GuardRefusal | null;
   /** From MAIL to the final reply. */
   readonly seconds: number;
 }
@@ -109,6 +123,7 @@ export type SessionState =
 export type CounterName =
   | "messages"
   | "recipients"
+  | "guard_refusals"
   | "callout_failures"
   | "upstream_failures"
   | "tls_sessions"

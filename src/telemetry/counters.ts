@@ -12,6 +12,7 @@ export interface CounterRow {
 export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   messages: { label: "outcome", help: "Messages that clients offered in relays, by how they ended." },
   recipients: { label: "outcome", help: "Recipients that clients named in relays, by the answer to RCPT." },
+  guard_refusals: { label: "reason", help: "Commands and messages that the guard of relays refused." },
   callout_failures: { label: "code", help: "Questions that got no usable answer, by what was wrong." },
   upstream_failures: {
     label: ["stage", "code"],
