@@ -128,15 +128,18 @@ async function serveAlone(config: Config, logs: Logs): Promise<Workers> {
   const metrics = new MetricMemory();
   const postern = await serve(config, {
     log: logs.process,
-    serverLog: (settings) => logs.forServer(settings),
+    logs,
     metrics: new CountedMetrics(metrics),
   });
   return {
-    addresses: postern.addresses,
+    get addresses() {
+      return postern.addresses;
+    },
     metrics: [metrics],
     get sessions() {
       return postern.sessions;
     },
+    prepare: (next, nextLogs) => postern.prepare(next, nextLogs),
     stop: (graceMs) => postern.stop(graceMs),
   };
 }

@@ -1,19 +1,21 @@
 /**
- * Runs a configuration: opens its listeners, serves their connections, and ends them in order.
+ * Runs a configuration: opens its listeners, serves their connections, lets another configuration follow it, and ends
+ * all in order.
  *
  * @module
  */
 import { formatSocketAddress } from "../bytes/socket_address.ts";
-import type { Config, ListenSettings, ServerSettings } from "../config/settings.ts";
+import type { Config, ServerSettings } from "../config/settings.ts";
 import { BufferPool } from "../driver/buffer_pool.ts";
-import { Connection } from "../driver/connection.ts";
-import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime.ts";
+import type { Services } from "../driver/runtime.ts";
 import { createClock } from "../io/deadlines.ts";
 import { createDialer } from "../io/dialer.ts";
-import { listen } from "../io/listener.ts";
+import { ListenSockets, type PreparedListeners } from "../io/listen_sockets.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
-import type { Listener, SocketAddress, Transport } from "../ports/transport.ts";
-import { buildServer } from "./server_runtime.ts";
+import type { SocketAddress, Transport } from "../ports/transport.ts";
+import { checkFree } from "./free_addresses.ts";
+import { Generation, type GenerationListener } from "./generation.ts";
+import { pinPorts } from "./pinned_ports.ts";
 
 /** A running proxy. */
 export interface Postern {
@@ -22,17 +24,44 @@ export interface Postern {
   /** Sessions that are open now. */
   readonly sessions: number;
   /**
+   * Makes another configuration ready: files are read, and listeners opened that are not open. It changes nothing yet.
+   * `logs` are those of the sessions that will begin under it, the present ones by default.
+   * @throws {Error} when a file cannot be used or an address cannot be listened on; nothing has changed then.
+   */
+  prepare(config: Config, logs?: ServerLogs): Promise<PreparedConfig>;
+  /**
    * Stops accepting, asks clients that only talk to Postern to come back later (421), and lets the others finish;
    * what is open after `graceMs` is cut. Settles when everything is closed. Calling it again shortens the grace.
    */
   stop(graceMs: number): Promise<void>;
 }
 
+/** The logs of sessions. */
+export interface ServerLogs {
+  /** For the sessions of a server. */
+  forServer(settings: ServerSettings): Log;
+  /** Called when another configuration has followed and the last session has ended. */
+  close(): Promise<void>;
+}
+
+/** A configuration that is ready to follow the present one. */
+export interface PreparedConfig {
+  /** Where it listens. */
+  readonly addresses: readonly SocketAddress[];
+  /**
+   * From now on connections are served with it; sessions that run end under the one before. Settles when listeners
+   * that it does not have are closed.
+   */
+  commit(): Promise<void>;
+  /** Leaves all as it is. */
+  abort(): void;
+}
+
 export interface ServeOptions {
   /** Where the process is told of. */
   readonly log: Log;
-  /** Where the sessions of a server are told of; `log` by default. */
-  readonly serverLog?: (settings: ServerSettings) => Log;
+  /** Where the sessions are told of; `log` by default. */
+  readonly logs?: ServerLogs;
   readonly metrics: Metrics;
   /** Given in a worker, which listens where others listen too. */
   readonly worker?: WorkerShare;
@@ -53,28 +82,13 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   const { log, metrics, worker } = options;
   const nextConnection = worker?.nextConnection ?? countFromOne();
   const services = newServices({ clock, dialer: createDialer(), log, metrics, nextConnection });
-  const servers: ServerRuntime[] = [];
-  const entries: { listen: ListenSettings; server: ServerRuntime }[] = [];
+  const postern = new RunningPostern(services, worker === undefined, () => clock.close());
   try {
-    for (const settings of config.servers) {
-      const server = await buildServer(settings, { ...services, log: options.serverLog?.(settings) ?? log });
-      servers.push(server);
-      for (const listen of settings.listen) entries.push({ listen, server });
-    }
-    const listeners = await listen(entries.map((entry) => entry.listen), {
-      reusePort: worker !== undefined,
-    });
-    const runtimes = listeners.map((listener, at): ListenerRuntime => ({
-      settings: entries[at]!.listen,
-      server: entries[at]!.server,
-      text: formatSocketAddress(listener.address),
-    }));
-    const addresses = listeners.map((listener) => listener.address);
+    await (await postern.prepare(config, options.logs)).commit();
     // Of workers, all of which listen there, it is told once.
-    if (worker === undefined) tellAddresses(log, addresses);
-    return new RunningPostern(listeners, runtimes, servers, services, () => clock.close());
+    if (worker === undefined) tellAddresses(log, postern.addresses);
+    return postern;
   } catch (error) {
-    for (const server of servers) server.auth.close();
     clock.close();
     throw error;
   }
@@ -104,64 +118,88 @@ function newServices(ports: Omit<Services, "buffers" | "newSessionId">): Service
 }
 
 class RunningPostern implements Postern {
-  readonly #listeners: readonly Listener[];
-  readonly #servers: readonly ServerRuntime[];
   readonly #services: Services;
+  /** Whether nobody else in this process listens on its addresses. */
+  readonly #alone: boolean;
   readonly #release: () => void;
-  readonly #sessions = new Set<Connection>();
-  readonly #loops: Promise<unknown>;
-  #idle: (() => void) | null = null;
+  readonly #sockets: ListenSockets<GenerationListener>;
+  /** Those that have sessions or will have some. */
+  readonly #generations = new Set<Generation>();
+  /** The one that gets the connections. */
+  #current: { readonly generation: Generation; readonly logs: ServerLogs } | null = null;
+  /** Of those that others have followed. */
+  readonly #formers = new Set<Promise<void>>();
   #stopped: Promise<void> | null = null;
+  addresses: readonly SocketAddress[] = [];
 
-  constructor(
-    listeners: readonly Listener[],
-    runtimes: readonly ListenerRuntime[],
-    servers: readonly ServerRuntime[],
-    services: Services,
-    release: () => void,
-  ) {
-    this.#listeners = listeners;
-    this.#servers = servers;
+  constructor(services: Services, alone: boolean, release: () => void) {
     this.#services = services;
+    this.#alone = alone;
     this.#release = release;
-    this.#loops = Promise.all(listeners.map((listener, at) => this.#acceptAll(listener, runtimes[at]!)));
-  }
-
-  get addresses(): readonly SocketAddress[] {
-    return this.#listeners.map((listener) => listener.address);
+    this.#sockets = new ListenSockets((accepted, listener) => this.#serve(accepted, listener));
   }
 
   get sessions(): number {
-    return this.#sessions.size;
+    return this.#generations.values().reduce((sum, { sessions }) => sum + sessions, 0);
   }
 
-  async #acceptAll(listener: Listener, runtime: ListenerRuntime): Promise<void> {
-    while (true) {
-      const accepted = await listener.accept();
-      if (accepted === null) return;
-      this.#serve(accepted, runtime).catch((error) => {
-        // A mistake of ours takes one connection, never the listener.
-        accepted.close();
-        const text = error instanceof Error ? error.stack ?? error.message : String(error);
-        this.#services.log.event("crit", "internal_error", text, null);
-      });
-    }
-  }
-
-  async #serve(accepted: Transport, runtime: ListenerRuntime): Promise<void> {
-    const connection = new Connection(accepted, runtime, this.#services);
-    this.#sessions.add(connection);
+  async prepare(config: Config, logs: ServerLogs = this.#processLogs()): Promise<PreparedConfig> {
+    const current = this.#current;
+    const pinned = current === null ? config : pinPorts(config, current.generation.config, this.addresses);
+    const generation = await Generation.build(pinned, this.#services, (settings) => logs.forServer(settings));
     try {
-      await connection.run();
-    } finally {
-      this.#sessions.delete(connection);
-      if (this.#sessions.size === 0) this.#idle?.();
+      if (this.#alone) await checkFree(generation.listeners, this.addresses);
+      const listeners = await this.#sockets.prepare(generation.listeners);
+      return {
+        addresses: listeners.addresses,
+        commit: () => this.#commit({ generation, logs }, listeners),
+        abort: () => {
+          listeners.abort();
+          generation.abandon();
+        },
+      };
+    } catch (error) {
+      generation.abandon();
+      throw error;
     }
+  }
+
+  async #commit(
+    next: { readonly generation: Generation; readonly logs: ServerLogs },
+    listeners: PreparedListeners<GenerationListener>,
+  ): Promise<void> {
+    const former = this.#current;
+    this.#current = next;
+    this.#generations.add(next.generation);
+    this.addresses = listeners.addresses;
+    await listeners.commit(next.generation.owners(listeners.addresses));
+    if (former === null) return;
+    const retired = this.#retire(former.generation).then(() => former.logs.close())
+      .finally(() => this.#formers.delete(retired));
+    this.#formers.add(retired);
+  }
+
+  #processLogs(): ServerLogs {
+    return { forServer: () => this.#services.log, close: () => Promise.resolve() };
+  }
+
+  #serve(accepted: Transport, { generation, runtime }: GenerationListener): void {
+    generation.serve(accepted, runtime).catch((error) => {
+      // A mistake of ours takes one connection, never the listener.
+      accepted.close();
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      this.#services.log.event("crit", "internal_error", text, null);
+    });
+  }
+
+  async #retire(generation: Generation): Promise<void> {
+    await generation.retire();
+    this.#generations.delete(generation);
   }
 
   async stop(graceMs: number): Promise<void> {
     const cut = this.#services.clock.deadline(() => {
-      for (const session of this.#sessions) session.interrupt("abort");
+      for (const generation of this.#generations) generation.interrupt("abort");
     });
     cut.arm(graceMs);
     this.#stopped ??= this.#drain();
@@ -170,11 +208,9 @@ class RunningPostern implements Postern {
   }
 
   async #drain(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
-    await this.#loops;
-    for (const session of this.#sessions) session.interrupt("drain");
-    if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#idle = resolve);
-    for (const server of this.#servers) server.auth.close();
+    await this.#sockets.close();
+    for (const generation of this.#generations) generation.interrupt("drain");
+    await Promise.all([...this.#generations.values().map((each) => this.#retire(each)), ...this.#formers]);
     this.#release();
   }
 }

@@ -3,11 +3,14 @@
  *
  * @module
  */
+import type { Config } from "../config/settings.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
+import type { LogOrigin } from "../telemetry/open_log.ts";
+import { CurrentLog } from "./current_log.ts";
 import { type Logs, openLogs } from "./open_logs.ts";
 import { PostedLines } from "./posted_lines.ts";
-import { type Postern, serve } from "./serve.ts";
+import { type Postern, type PreparedConfig, serve } from "./serve.ts";
 import { guardThread } from "./thread_guard.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -19,12 +22,32 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 const lines = new PostedLines((message) => scope.postMessage(message));
-let running: Promise<{ readonly postern: Postern; readonly logs: Logs } | null> | null = null;
+let openOwnLogs: (config: Config) => Logs;
+let running: Promise<Serving | null> | null = null;
+
+/** A configuration in force, or ready. */
+interface Serving {
+  readonly postern: Postern;
+  readonly logs: Logs;
+  readonly log: CurrentLog;
+}
+
+/** What waits for `commit` or `abort`. */
+let prepared: { readonly config: PreparedConfig; readonly logs: Logs } | null = null;
 
 scope.addEventListener("message", ({ data }) => {
   switch (data.kind) {
     case "start":
       running = start(data);
+      break;
+    case "prepare":
+      void prepare(data.config);
+      break;
+    case "commit":
+      running = commit();
+      break;
+    case "abort":
+      abort();
       break;
     case "stop":
       void stop(data.graceMs);
@@ -36,22 +59,54 @@ scope.addEventListener("message", ({ data }) => {
 });
 
 async function start({ worker, config, metrics, connections }: ToWorker & { readonly kind: "start" }) {
-  const logs = openLogs(config, { open: (to) => lines.open(to), worker });
-  guardThread(logs.process);
+  const origin: LogOrigin = { open: (to) => lines.open(to), worker };
+  openOwnLogs = (config) => openLogs(config, origin);
+  const logs = openOwnLogs(config);
+  const log = new CurrentLog(logs.process);
+  guardThread(log);
   const count = new BigInt64Array(connections);
   try {
     const postern = await serve(config, {
-      log: logs.process,
-      serverLog: (settings) => logs.forServer(settings),
+      log,
+      logs,
       metrics: new CountedMetrics(new MetricMemory(metrics)),
       worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1 },
     });
     scope.postMessage({ kind: "serving", addresses: postern.addresses });
-    return { postern, logs };
+    return { postern, logs, log };
   } catch (error) {
-    scope.postMessage({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+    scope.postMessage({ kind: "failed", reason: reasonOf(error) });
     return null;
   }
+}
+
+async function prepare(config: Config): Promise<void> {
+  const started = await running;
+  if (!started) return;
+  const logs = openOwnLogs(config);
+  try {
+    prepared = { config: await started.postern.prepare(config, logs), logs };
+    scope.postMessage({ kind: "prepared", addresses: prepared.config.addresses });
+  } catch (error) {
+    await logs.close();
+    scope.postMessage({ kind: "unprepared", reason: reasonOf(error) });
+  }
+}
+
+async function commit(): Promise<Serving | null> {
+  const started = await running;
+  if (!started || prepared === null) return started;
+  const { config, logs } = prepared;
+  prepared = null;
+  started.log.use(logs.process);
+  await config.commit();
+  return { ...started, logs };
+}
+
+function abort(): void {
+  prepared?.config.abort();
+  void prepared?.logs.close();
+  prepared = null;
 }
 
 /** The second call shortens the grace of the first; each tells when all has ended, which counts once. */
@@ -61,4 +116,8 @@ async function stop(graceMs: number): Promise<void> {
   await started.postern.stop(graceMs);
   await started.logs.close();
   scope.postMessage({ kind: "stopped" });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

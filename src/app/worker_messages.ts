@@ -20,6 +20,10 @@ export type ToWorker =
     /** One BigInt64: the connections of all workers so far. */
     readonly connections: SharedArrayBuffer;
   }
+  /** To make another configuration ready, which `commit` puts in force and `abort` gives up. */
+  | { readonly kind: "prepare"; readonly config: Config }
+  | { readonly kind: "commit" }
+  | { readonly kind: "abort" }
   | { readonly kind: "stop"; readonly graceMs: number }
   /** The lines with this ticket have been written, or could not be. */
   | { readonly kind: "written"; readonly ticket: number; readonly ok: boolean };
@@ -29,6 +33,10 @@ export type FromWorker =
   | { readonly kind: "serving"; readonly addresses: readonly SocketAddress[] }
   /** It cannot serve, and has ended. */
   | { readonly kind: "failed"; readonly reason: string }
+  /** Where it would listen under the configuration that it made ready. */
+  | { readonly kind: "prepared"; readonly addresses: readonly SocketAddress[] }
+  /** That configuration cannot be used; the one before is in force. */
+  | { readonly kind: "unprepared"; readonly reason: string }
   /** All of its sessions and lines are done. */
   | { readonly kind: "stopped" }
   | {

@@ -1,3 +1,4 @@
+import type { Config } from "../config/settings.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import { destinationKey, type LogOutputs } from "../telemetry/log_outputs.ts";
 import type { LogSink } from "../telemetry/log_sink.ts";
@@ -14,6 +15,9 @@ export interface Thread {
 /** How a worker ended: `stopped` when it was asked to, with the reason when it was not. */
 export type WorkerEnd = { readonly kind: "stopped" } | { readonly kind: "crashed"; readonly reason: string };
 
+/** What a worker says to another configuration; null when it ended before. */
+export type WorkerPrepared = readonly SocketAddress[] | { readonly reason: string } | null;
+
 /** One worker from its start to its end, seen from the first thread, which writes its log lines. */
 export class WorkerThread {
   /** Where it listens, once it does; null when it ended before. */
@@ -24,6 +28,7 @@ export class WorkerThread {
   readonly #sinks = new Map<string, LogSink>();
   readonly #serving = Promise.withResolvers<readonly SocketAddress[] | null>();
   readonly #ended = Promise.withResolvers<WorkerEnd>();
+  #prepared: ((answer: WorkerPrepared) => void) | null = null;
 
   constructor(thread: Thread, start: ToWorker & { readonly kind: "start" }, outputs: LogOutputs) {
     this.#thread = thread;
@@ -38,6 +43,25 @@ export class WorkerThread {
       this.end({ kind: "crashed", reason: event.message + place });
     };
     thread.postMessage(start);
+  }
+
+  /** Asks it to make another configuration ready; where it listens under it, or why it cannot. */
+  prepare(config: Config): Promise<WorkerPrepared> {
+    return new Promise((resolve) => {
+      this.#prepared = resolve;
+      this.#thread.postMessage({ kind: "prepare", config });
+      void this.ended.then(() => resolve(null));
+    });
+  }
+
+  /** Puts what it made ready in force. */
+  commit(): void {
+    this.#thread.postMessage({ kind: "commit" });
+  }
+
+  /** Gives up what it made ready. */
+  abort(): void {
+    this.#thread.postMessage({ kind: "abort" });
   }
 
   /** Asks it to end its sessions and itself. */
@@ -62,6 +86,12 @@ export class WorkerThread {
         break;
       case "failed":
         this.end({ kind: "crashed", reason: message.reason });
+        break;
+      case "prepared":
+        this.#prepared?.(message.addresses);
+        break;
+      case "unprepared":
+        this.#prepared?.({ reason: message.reason });
         break;
       case "stopped":
         this.end({ kind: "stopped" });

@@ -8,19 +8,22 @@
  * @module
  */
 import type { Config, ListenSettings } from "../config/settings.ts";
-import { listen } from "../io/listener.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import type { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
-import { type Postern, tellAddresses } from "./serve.ts";
+import { checkFree } from "./free_addresses.ts";
+import { pinPorts } from "./pinned_ports.ts";
+import { type Postern, type PreparedConfig, type ServerLogs, tellAddresses } from "./serve.ts";
 import { type Thread, type WorkerEnd, WorkerThread } from "./worker_thread.ts";
 
 /** A worker that crashes again is replaced at most once in this time, milliseconds. */
 const REPLACE_MS = 1000;
 /** What workers may take, beyond the grace of their sessions, to tell that they have ended; milliseconds. */
 const END_MS = 5000;
+/** What the sessions of a worker may take that is not needed any more, milliseconds. */
+const LEAVE_MS = 24 * 3_600_000;
 
 /** What the workers are started with. */
 export interface WorkersOptions {
@@ -29,6 +32,8 @@ export interface WorkersOptions {
   readonly log: Log;
   readonly outputs: LogOutputs;
   readonly clock: Clock;
+  /** Logs of this thread, closed when another configuration follows. */
+  readonly logs?: ServerLogs;
   /** A new thread that runs `worker_main.ts`, or in tests another one. */
   readonly newThread?: (worker: number) => Thread;
 }
@@ -44,7 +49,7 @@ export interface Workers extends Postern {
  * @throws {Error} when one cannot serve, as when somebody else listens on an address; none is left then.
  */
 export async function serveWithWorkers(config: Config, options: WorkersOptions): Promise<Workers> {
-  await checkFree(config);
+  await checkFree(config.servers.flatMap(({ listen }) => listen), []);
   const running = new RunningWorkers(config, options);
   try {
     await running.start();
@@ -73,36 +78,36 @@ function newWorker(worker: number): Thread {
   });
 }
 
-/**
- * Opens the ports alone for a moment. Sockets that share a port do so with those of any other process of the same
- * user: a second Postern would take half of the connections instead of being told that the address is in use.
- */
-async function checkFree({ servers }: Config): Promise<void> {
-  const fixed = servers.flatMap((server) => server.listen)
-    .filter(({ address }) => address.kind === "tcp" && address.port !== 0);
-  for (const listener of await listen(fixed, { reusePort: false })) listener.close();
-}
-
 /** The place of a worker, which one thread after the other takes. */
 interface Place {
   /** From 1. */
   readonly worker: number;
   readonly metrics: MetricMemory;
   thread: WorkerThread;
+  /** Whether nobody is to take it after the thread that has it. */
+  given: boolean;
 }
 
 class RunningWorkers implements Workers {
-  readonly #config: Config;
+  #config: Config;
   readonly #options: WorkersOptions;
+  #logs: ServerLogs | null;
+  /** While another configuration is made ready: nobody is replaced meanwhile. */
+  #changing: Promise<unknown> = Promise.resolve();
+  /** Places that are given up, while sessions are left. */
+  readonly #leaving: Place[] = [];
+  /** Counters of places that are no more. */
+  readonly #left = new MetricMemory();
   readonly #connections = new SharedArrayBuffer(8);
-  readonly #places: Place[] = [];
-  readonly #keepers: Promise<void>[] = [];
+  #places: Place[] = [];
+  readonly #keepers = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   addresses: readonly SocketAddress[] = [];
 
   constructor(config: Config, options: WorkersOptions) {
     this.#config = config;
     this.#options = options;
+    this.#logs = options.logs ?? null;
   }
 
   get sessions(): number {
@@ -110,7 +115,7 @@ class RunningWorkers implements Workers {
   }
 
   get metrics(): readonly MetricMemory[] {
-    return this.#places.map(({ metrics }) => metrics);
+    return [...[...this.#places, ...this.#leaving].map(({ metrics }) => metrics), this.#left];
   }
 
   /** The first worker alone, as it learns the ports that the kernel chose; then the others at once. */
@@ -120,27 +125,105 @@ class RunningWorkers implements Workers {
     const others = [];
     for (let worker = 2; worker <= this.#options.count; worker++) others.push(this.#add(worker));
     await Promise.all(others.map(({ thread }) => servingOrError(thread)));
-    for (const place of this.#places) this.#keepers.push(this.#keep(place));
+    for (const place of this.#places) this.#guard(place);
+  }
+
+  async prepare(config: Config, logs: ServerLogs | null = null): Promise<PreparedConfig> {
+    const pinned = pinPorts(config, this.#config, this.addresses);
+    await checkFree(pinned.servers.flatMap(({ listen }) => listen), this.addresses);
+    const { promise: changed, resolve: settle } = Promise.withResolvers<void>();
+    this.#changing = changed;
+    const ready: WorkerThread[] = [];
+    const abort = () => {
+      for (const thread of ready) thread.abort();
+      settle();
+    };
+    try {
+      const [first, ...others] = this.#places;
+      const addresses = await this.#prepareAt(first!, configOf(1, pinned, []), ready);
+      if (addresses === null) throw new Error("a worker crashed meanwhile");
+      const rest = others.map((place) =>
+        this.#prepareAt(place, configOf(place.worker, pinned, addresses), ready)
+      );
+      // All of them: one that answers late must not be forgotten.
+      for (const answer of await Promise.allSettled(rest)) {
+        if (answer.status === "rejected") throw answer.reason;
+      }
+      const commit = () => {
+        this.#commit(pinned, addresses, ready, logs);
+        settle();
+        return Promise.resolve();
+      };
+      return { addresses, commit, abort };
+    } catch (error) {
+      abort();
+      throw error;
+    }
+  }
+
+  /** Where the worker would listen; null when it has crashed, so that the next one begins with what is decided. */
+  async #prepareAt(
+    { thread }: Place,
+    config: Config,
+    ready: WorkerThread[],
+  ): Promise<readonly SocketAddress[] | null> {
+    const answer = await thread.prepare(config);
+    if (answer !== null && "reason" in answer) throw new Error(answer.reason);
+    if (answer !== null) ready.push(thread);
+    return answer;
+  }
+
+  #commit(
+    config: Config,
+    addresses: readonly SocketAddress[],
+    ready: readonly WorkerThread[],
+    logs: ServerLogs | null,
+  ): void {
+    this.#config = config;
+    this.addresses = addresses;
+    for (const thread of ready) thread.commit();
+    if (logs !== null) {
+      void this.#logs?.close();
+      this.#logs = logs;
+    }
+    this.#resize(workerCount(config));
+  }
+
+  /** Takes places away, whose sessions end on their own, or adds some. */
+  #resize(count: number): void {
+    for (const place of this.#places.slice(count)) {
+      place.given = true;
+      place.thread.stop(LEAVE_MS);
+    }
+    this.#leaving.push(...this.#places.slice(count));
+    this.#places = this.#places.slice(0, count);
+    for (let worker = this.#places.length + 1; worker <= count; worker++) this.#guard(this.#add(worker));
   }
 
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
     const { clock } = this.#options;
+    const all = () => [...this.#places, ...this.#leaving];
     const late = clock.deadline(() => {
       const reason = "the worker did not end in time";
-      for (const { thread } of this.#places) thread.end({ kind: "crashed", reason });
+      for (const { thread } of all()) thread.end({ kind: "crashed", reason });
     });
     late.arm(graceMs + END_MS);
-    for (const { thread } of this.#places) thread.stop(graceMs);
-    await Promise.all([...this.#keepers, ...this.#places.map(({ thread }) => thread.ended)]);
+    for (const { thread } of all()) thread.stop(graceMs);
+    await Promise.all([...this.#keepers, ...all().map(({ thread }) => thread.ended)]);
     late.disarm();
   }
 
   #add(worker: number): Place {
     const metrics = new MetricMemory();
-    const place = { worker, metrics, thread: this.#newThread(worker, metrics) };
+    const place = { worker, metrics, thread: this.#newThread(worker, metrics), given: false };
     this.#places.push(place);
     return place;
+  }
+
+  #guard(place: Place): void {
+    const keeper = this.#keep(place).finally(() => this.#keepers.delete(keeper));
+    this.#keepers.add(keeper);
   }
 
   #newThread(worker: number, metrics: MetricMemory): WorkerThread {
@@ -158,16 +241,25 @@ class RunningWorkers implements Workers {
     for (;;) {
       const end = await place.thread.ended;
       if (end.kind === "crashed") this.#tellCrash(place, end.reason);
+      await this.#changing;
+      if (place.given) return this.#leave(place);
       if (signal.aborted) return;
       const waitMs = replacedAt + REPLACE_MS - clock.now();
       if (waitMs > 0) await clock.sleep(waitMs, signal);
+      await this.#changing;
       if (signal.aborted) return;
+      if (place.given) return this.#leave(place);
       replacedAt = clock.now();
       place.thread = this.#newThread(place.worker, place.metrics);
       const { worker } = place;
       if (await place.thread.serving === null) continue;
       log.event("notice", "worker_replaced", `worker ${worker} serves again`, null, { worker });
     }
+  }
+
+  #leave(place: Place): void {
+    this.#left.add(place.metrics);
+    this.#leaving.splice(this.#leaving.indexOf(place), 1);
   }
 
   #tellCrash({ worker, metrics }: Place, reason: string): void {

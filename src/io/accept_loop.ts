@@ -10,6 +10,8 @@ export interface AcceptSource {
 /** First and longest wait after a failed accept, in milliseconds; it doubles between them. */
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 1000;
+/** How long a queue is emptied that fills again and again. */
+const DRAIN_MS = 1000;
 
 /**
  * A {@linkcode Listener} that outlives the errors of accept(2). A connection that was reset before it was accepted is
@@ -20,6 +22,7 @@ export class AcceptLoop implements Listener {
   readonly address: SocketAddress;
   readonly #source: AcceptSource;
   #closed = false;
+  #accepted = 0;
   /** Ends the waits between two tries. */
   readonly #wakers = new Set<() => void>();
 
@@ -33,8 +36,9 @@ export class AcceptLoop implements Listener {
     while (!this.#closed) {
       try {
         const accepted = await this.#source.accept();
-        if (!this.#closed) return accepted;
-        accepted.close();
+        this.#accepted++;
+        // It is a connection, even if the listener was closed meanwhile.
+        return accepted;
       } catch (error) {
         if (this.#closed || toConnectionError(error, "accept").code === "reset") continue;
         await this.#wait(waitMs);
@@ -42,6 +46,21 @@ export class AcceptLoop implements Listener {
       }
     }
     return null;
+  }
+
+  /**
+   * Closes as soon as whoever accepts has accepted all that waits: the kernel resets what is left in the queue. Where
+   * the kernel brings more and more, as others listen on the address too, that ends after a second.
+   */
+  async drain(): Promise<void> {
+    const until = performance.now() + DRAIN_MS;
+    let before = -1;
+    while (!this.#closed && before !== this.#accepted && performance.now() < until) {
+      before = this.#accepted;
+      await turn();
+      await turn();
+    }
+    this.close();
   }
 
   close(): void {
@@ -62,4 +81,9 @@ export class AcceptLoop implements Listener {
       this.#wakers.add(wake);
     });
   }
+}
+
+/** The runtime asks the kernel for connections in between. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

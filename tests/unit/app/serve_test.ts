@@ -1,15 +1,27 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../../src/config/load.ts";
-import { serve } from "../../../src/app/serve.ts";
+import { type Postern, serve } from "../../../src/app/serve.ts";
+import type { Config } from "../../../src/config/settings.ts";
 import type { Log } from "../../../src/ports/telemetry.ts";
 import { NO_METRICS } from "../../../src/telemetry/metrics.ts";
+import { DialogueClient } from "../../support/dialogue_client.ts";
 
-const CONFIGURATION = `mail:
-  server_name: mail.test
-  auth_http: http://127.0.0.1:9/auth
-  servers:
-    - listen: 127.0.0.1:0
-`;
+const SILENT: Log = { enabled: () => false, event: () => {} };
+
+function configOf(mail: Readonly<Record<string, unknown>> = {}): Config {
+  const whole = {
+    server_name: "mail.test",
+    auth_http: "http://127.0.0.1:9/auth",
+    servers: [{ listen: "127.0.0.1:0" }],
+    ...mail,
+  };
+  const config = loadConfig(JSON.stringify({ mail: whole }), "postern.yaml", {
+    readText: () => "",
+    hostname: () => "box.test",
+  });
+  assert.ok("servers" in config, JSON.stringify(config));
+  return config;
+}
 
 function failOnce(): () => void {
   let calls = 0;
@@ -43,12 +55,7 @@ for (const [when, plant] of Object.entries(MISTAKES)) {
   Deno.test(`serve() closes a connection whose session fails ${when}, and serves the next one`, async () => {
     const events: string[] = [];
     const log: Log = { enabled: () => true, event: (_level, event) => events.push(event) };
-    const config = loadConfig(CONFIGURATION, "postern.yaml", {
-      readText: () => "",
-      hostname: () => "box.test",
-    });
-    assert.ok("servers" in config);
-    const postern = await serve(config, { log, ...plant(failOnce()) });
+    const postern = await serve(configOf(), { log, ...plant(failOnce()) });
     const [address] = postern.addresses;
     assert.ok(address?.kind === "tcp");
     assert.equal(await firstOctets(address.port), "");
@@ -58,3 +65,61 @@ for (const [when, plant] of Object.entries(MISTAKES)) {
     assert.equal(postern.sessions, 0);
   });
 }
+
+function portsOf({ addresses }: Postern): number[] {
+  return addresses.map((address) => address.kind === "tcp" ? address.port : 0);
+}
+
+Deno.test("a configuration that follows another serves new connections, on the same port", async () => {
+  const postern = await serve(configOf(), { log: SILENT, metrics: NO_METRICS });
+  const [port] = portsOf(postern);
+  await using client = await DialogueClient.connect({ port: port! });
+  await client.expect("220 mail.test ESMTP ready");
+  const next = configOf({
+    server_name: "new.test",
+    servers: [{ listen: "127.0.0.1:0" }, { listen: "127.0.0.1:0" }],
+  });
+  const prepared = await postern.prepare(next);
+  assert.equal(await firstOctets(port!), "220 mail.test ESMTP ready\r\n");
+  await prepared.commit();
+  assert.equal(portsOf(postern)[0], port);
+  for (const each of portsOf(postern)) assert.equal(await firstOctets(each), "220 new.test ESMTP ready\r\n");
+  await client.command("EHLO client.test", /^250-mail\.test\r\n/);
+  await client.command("QUIT", /^221 /);
+  await postern.stop(0);
+  assert.equal(postern.sessions, 0);
+});
+
+Deno.test("a configuration that cannot be served changes nothing, nor does one that is given up", async () => {
+  const postern = await serve(configOf(), { log: SILENT, metrics: NO_METRICS });
+  const [port] = portsOf(postern);
+  const names = { server_name: "new.test" };
+  const elsewhere = configOf({
+    ...names,
+    servers: [{ listen: "192.0.2.1:2525" }, { listen: "127.0.0.1:0" }],
+  });
+  await assert.rejects(postern.prepare(elsewhere), /Cannot listen on 192\.0\.2\.1:2525/);
+  (await postern.prepare(configOf(names))).abort();
+  assert.deepEqual(portsOf(postern), [port]);
+  assert.equal(await firstOctets(port!), "220 mail.test ESMTP ready\r\n");
+  await postern.stop(0);
+});
+
+Deno.test("the logs of a configuration are closed when another follows and its last session has ended", async () => {
+  const told: string[] = [];
+  const logsOf = (name: string) => ({
+    forServer: () => ({
+      enabled: () => true,
+      event: (_: unknown, event: string) => void told.push(`${name} ${event}`),
+    }),
+    close: () => Promise.resolve(void told.push(`${name} closed`)),
+  });
+  const postern = await serve(configOf(), { log: SILENT, metrics: NO_METRICS, logs: logsOf("old") });
+  await using client = await DialogueClient.connect({ port: portsOf(postern)[0]! });
+  await client.expect("220 mail.test ESMTP ready");
+  await (await postern.prepare(configOf(), logsOf("new"))).commit();
+  assert.deepEqual(told, ["old client_connected"]);
+  await client.quit();
+  await postern.stop(0);
+  assert.deepEqual(told, ["old client_connected", "old session_closed", "old closed"]);
+});

@@ -24,6 +24,7 @@ class FakeThread implements Thread {
   postMessage(message: ToWorker): void {
     this.received.push(structuredClone(message));
     if (message.kind === "stop") this.say({ kind: "stopped" });
+    if (message.kind === "prepare") this.prepare(message.config);
   }
 
   terminate(): void {
@@ -40,17 +41,25 @@ class FakeThread implements Thread {
     this.onmessage?.(new MessageEvent("message", { data }));
   }
 
+  /** Answers to a configuration that is to be made ready; by default it can be used. */
+  prepare(config: Config): void {
+    this.say({ kind: "prepared", addresses: addressesOf(config, 50_000) });
+  }
+
   /** Listens everywhere, on `port` where the kernel chooses. */
   serve(port: number): void {
-    const addresses = this.start.config.servers.flatMap(({ listen }) => listen).map((
-      { address },
-    ): SocketAddress => address.kind === "tcp" && address.port === 0 ? { ...address, port } : address);
-    this.say({ kind: "serving", addresses });
+    this.say({ kind: "serving", addresses: addressesOf(this.start.config, port) });
   }
 
   crash(message: string): void {
     this.onerror?.(new ErrorEvent("error", { message, cancelable: true }));
   }
+}
+
+function addressesOf(config: Config, port: number): SocketAddress[] {
+  return config.servers.flatMap(({ listen }) => listen).map(({ address }) =>
+    address.kind === "tcp" && address.port === 0 ? { ...address, port } : address
+  );
 }
 
 interface Event {
@@ -271,6 +280,92 @@ Deno.test("the lines of workers are written, and each is told whether they are",
     assert.equal(await Deno.readTextFile(to.path), "one\ntwo\n");
     await workers.stop(0);
   });
+});
+
+/** What a thread was told after its start. */
+function toldTo(thread: FakeThread): string[] {
+  return thread.received.slice(1).map(({ kind }) => kind);
+}
+
+Deno.test("another configuration is made ready by all workers before any uses it", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 2);
+  const prepared = await workers.prepare(
+    configOf({
+      worker_processes: 2,
+      servers: [{ listen: ["127.0.0.1:0", "127.0.0.1:0", "unix:/run/a.sock"] }],
+    }),
+  );
+  assert.deepEqual(stage.threads.map(toldTo), [["prepare"], ["prepare"]]);
+  const listens = stage.threads.map(({ received }) => {
+    const last = received.at(-1)!;
+    assert.ok(last.kind === "prepare");
+    return addressesOf(last.config, 0).map((address) => address.kind === "tcp" ? address.port : address.path);
+  });
+  // The port that there is stays, the kernel chooses the new one once.
+  assert.deepEqual(listens, [[40_000, 0, "/run/a.sock"], [40_000, 50_000]]);
+  await prepared.commit();
+  assert.deepEqual(stage.threads.map(toldTo), [["prepare", "commit"], ["prepare", "commit"]]);
+  assert.equal(workers.addresses.length, 3);
+  // Whoever takes the place of a dead one begins with it.
+  stage.threads[1]!.crash("gone");
+  await turn();
+  assert.deepEqual(listensOf(stage.threads[2]!), [["127.0.0.1:40000", "127.0.0.1:50000"]]);
+  await workers.stop(0);
+});
+
+Deno.test("a configuration that one worker cannot use is given up by all", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 3);
+  stage.threads[1]!.prepare = function () {
+    this.say({ kind: "unprepared", reason: "no certificate" });
+  };
+  await assert.rejects(workers.prepare(configOf({ servers: [{ listen: "127.0.0.1:0" }] })), /no certificate/);
+  assert.deepEqual(stage.threads.map(toldTo), [["prepare", "abort"], ["prepare"], ["prepare", "abort"]]);
+  stage.threads[0]!.crash("gone");
+  await turn();
+  assert.deepEqual(stage.threads[3]!.start.config.servers[0]!.server_name, "mail.test");
+  await workers.stop(0);
+});
+
+Deno.test("a worker that crashes while a configuration is made ready is replaced when that is decided", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 2);
+  const next = { worker_processes: 2, server_name: "new.test", servers: [{ listen: "127.0.0.1:0" }] };
+  stage.threads[1]!.prepare = function () {
+    this.crash("gone");
+  };
+  const prepared = await workers.prepare(configOf(next));
+  await turn();
+  assert.equal(stage.threads.length, 2);
+  await prepared.commit();
+  await turn();
+  assert.equal(stage.threads[2]!.start.config.servers[0]!.server_name, "new.test");
+  await workers.stop(0);
+});
+
+Deno.test("more workers are started and some end when the configuration says so; no count is lost", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 2);
+  const change = async (count: number) =>
+    await (await workers.prepare(configOf({ worker_processes: count, servers: [{ listen: "127.0.0.1:0" }] })))
+      .commit();
+  await change(3);
+  assert.deepEqual([stage.threads.length, stage.threads[2]!.start.worker], [3, 3]);
+  stage.threads[2]!.serve(0);
+  const counters = new CountedMetrics(new MetricMemory(stage.threads[2]!.start.metrics));
+  counters.connectionOpened("127.0.0.1:40000");
+  counters.connectionClosed("127.0.0.1:40000", "quit", 1);
+  await change(1);
+  await turn();
+  assert.deepEqual(stage.threads.map(({ terminated }) => terminated), [false, true, true]);
+  const opened = workers.metrics.flatMap(({ listeners }) =>
+    [...listeners.entries()].map(([, [count]]) => count)
+  );
+  assert.deepEqual([opened, workers.sessions], [[1], 0]);
+  assert.deepEqual(stage.events.filter(({ event }) => event !== "listening"), []);
+  await workers.stop(0);
+  assert.equal(stage.threads.length, 3);
 });
 
 const COUNTS: readonly (readonly [string, Readonly<Record<string, unknown>>, number])[] = [

@@ -1,6 +1,6 @@
 /** The acceptor as OpenSSL's client sees it. */
 import assert from "node:assert/strict";
-import { listen } from "../../../src/io/listener.ts";
+import { openListener } from "../../../src/io/listener.ts";
 import { createTlsAcceptor, type TlsAcceptorOptions } from "../../../src/io/tls_acceptor.ts";
 import type { TlsFacts, Transport } from "../../../src/ports/transport.ts";
 import { type CertificateAndKey, testCertificates } from "../../support/certificates.ts";
@@ -33,13 +33,13 @@ async function visits(
   input = "ping\n",
 ): Promise<Visit[]> {
   const acceptor = createTlsAcceptor(await acceptorOptions(changes));
-  const [listener] = await listen([onTcp("127.0.0.1")], { reusePort: false });
+  const listener = await openListener(onTcp("127.0.0.1"), { reusePort: false });
   const { address } = listener!;
   const target = `127.0.0.1:${address.kind === "tcp" ? address.port : 0}`;
   const results: Visit[] = [];
   for (const args of lists) {
     const running = runPeer("openssl", ["s_client", "-connect", target, "-ign_eof", ...args], input);
-    const plain = (await listener!.accept())!;
+    const plain = (await listener.accept())!;
     let facts: TlsFacts | null = null;
     try {
       const tls = await acceptor.accept(plain);
@@ -52,7 +52,7 @@ async function visits(
     }
     results.push({ facts, client: await running });
   }
-  listener!.close();
+  listener.close();
   return results;
 }
 

@@ -1,6 +1,6 @@
 import type { ListenSettings } from "../../../src/config/settings.ts";
 import { createDialer } from "../../../src/io/dialer.ts";
-import { listen } from "../../../src/io/listener.ts";
+import { openListener } from "../../../src/io/listener.ts";
 import type { SocketAddress, Transport } from "../../../src/ports/transport.ts";
 
 /** Settings of a listener on `address`. */
@@ -15,10 +15,10 @@ export function onTcp(host: string, port = 0): ListenSettings {
 
 /** Both ends of a plain connection over loopback. */
 export async function connectedPair(): Promise<{ client: Transport; server: Transport }> {
-  const [listener] = await listen([onTcp("127.0.0.1")], { reusePort: false });
-  const client = await createDialer().connect(listener!.address, new AbortController().signal);
-  const server = await listener!.accept();
-  listener!.close();
+  const listener = await openListener(onTcp("127.0.0.1"), { reusePort: false });
+  const client = await createDialer().connect(listener.address, new AbortController().signal);
+  const server = await listener.accept();
+  listener.close();
   return { client, server: server! };
 }
 

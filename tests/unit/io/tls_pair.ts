@@ -1,5 +1,5 @@
 import { createDialer } from "../../../src/io/dialer.ts";
-import { listen } from "../../../src/io/listener.ts";
+import { openListener } from "../../../src/io/listener.ts";
 import { createTlsAcceptor, type TlsAcceptorOptions } from "../../../src/io/tls_acceptor.ts";
 import type { Transport, UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { type CertificateAndKey, testCertificates } from "../../support/certificates.ts";
@@ -81,13 +81,13 @@ async function denoClient(socket: Deno.TcpConn, upgrade: Deno.StartTlsOptions): 
 
 /** A plain connection whose client end is the runtime's own. */
 export async function denoPair(): Promise<{ socket: Deno.TcpConn; server: Transport }> {
-  const [listener] = await listen([onTcp("127.0.0.1")], { reusePort: false });
+  const listener = await openListener(onTcp("127.0.0.1"), { reusePort: false });
   const { address } = listener!;
   const socket = await Deno.connect({
     hostname: "127.0.0.1",
     port: address.kind === "tcp" ? address.port : 0,
   });
-  const server = await listener!.accept();
-  listener!.close();
+  const server = await listener.accept();
+  listener.close();
   return { socket, server: server! };
 }
