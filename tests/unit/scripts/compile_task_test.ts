@@ -1,20 +1,28 @@
 import assert from "node:assert/strict";
 import { join } from "node:path/posix";
 import { fileURLToPath } from "node:url";
+import { PERMISSIONS, TARGETS, WORKER_MODULES } from "../../../scripts/compile.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 
-/** The words of a task that begin with `prefix`. */
-function words(task: string, prefix: string): string[] {
+/** The permissions of a task. */
+function permissions(task: string): string[] {
   const { command } = tasks[task];
-  return command.split(/\s+/).filter((word: string) => word.startsWith(prefix)).toSorted();
+  return command.split(/\s+/).filter((word: string) => word.startsWith("--allow")).toSorted();
+}
+
+async function compile(...args: string[]) {
+  const command = new Deno.Command(Deno.execPath(), { args: ["task", "-q", "compile", ...args], cwd: ROOT });
+  const { code, stdout, stderr } = await command.output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 
 Deno.test("the compiled binary may do what the proxy may do, and no more", () => {
-  assert.notEqual(words("start", "--allow").length, 0);
-  assert.deepEqual(words("compile", "--allow"), words("start", "--allow"));
-  assert.deepEqual(words("postern", "--allow"), words("start", "--allow"));
+  assert.notEqual(permissions("start").length, 0);
+  assert.deepEqual(PERMISSIONS.filter((flag) => flag !== "--no-prompt").toSorted(), permissions("start"));
+  assert.ok(PERMISSIONS.includes("--no-prompt"));
+  assert.deepEqual(permissions("postern"), permissions("start"));
 });
 
 Deno.test("the compiled binary has every module that a worker begins with", async () => {
@@ -29,7 +37,17 @@ Deno.test("the compiled binary has every module that a worker begins with", asyn
       }
     }
   }
-  assert.deepEqual(found, ["src/app/worker_main.ts"]);
-  const included = [...tasks.compile.command.matchAll(/--include (\S+)/g)].map(([, path]) => path);
-  assert.deepEqual(included, found);
+  assert.deepEqual(found, WORKER_MODULES);
+});
+
+Deno.test("what deno compile embeds is whole: modules, permissions, unstable interfaces", async () => {
+  const { code, text } = await compile("--verify");
+  assert.equal(code, 0, text);
+  assert.match(text, /verified without a runtime: \d+ modules embedded/);
+});
+
+Deno.test("compile refuses a target that there is not, and names those there are", async () => {
+  const { code, text } = await compile("--target", "amiga");
+  assert.equal(code, 2);
+  for (const target of TARGETS.keys()) assert.ok(text.includes(target), text);
 });
