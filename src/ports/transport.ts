@@ -89,16 +89,22 @@ export type ConnectionErrorCode =
   | "certificate" // the peer's certificate was not acceptable
   | "other";
 
+/**
+ * `Error` without a stack. A lost connection is no mistake of ours, so nobody reads its stack, and there is one at
+ * the end of most sessions: to capture it would cost a hundred times what the rest of the error does.
+ */
+function StacklessError(this: Error, message: string, options?: ErrorOptions): void {
+  this.message = message;
+  if (options !== undefined) this.cause = options.cause;
+}
+StacklessError.prototype = Object.create(Error.prototype);
+
 /** An operation on a connection failed for a reason outside Postern's code. */
-export class ConnectionError extends Error {
+export class ConnectionError extends (StacklessError as unknown as ErrorConstructor) {
   override readonly name = "ConnectionError";
   readonly code: ConnectionErrorCode;
   constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
-    // A lost connection is no mistake of ours: nobody reads its stack, which costs more than the rest of it.
-    const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
     super(message, options);
-    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }
