@@ -9,8 +9,10 @@ import type { Config, ServerSettings } from "../config/settings.ts";
 import { BufferPool } from "../driver/buffer_pool.ts";
 import type { Services } from "../driver/runtime.ts";
 import { createClock } from "../io/deadlines.ts";
+import { UpstreamHealth } from "../driver/upstream_health.ts";
 import { createDialer } from "../io/dialer.ts";
 import { ListenSockets, type PreparedListeners } from "../io/listen_sockets.ts";
+import { OwnListeners } from "../io/own_listeners.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import { checkFree } from "./free_addresses.ts";
@@ -25,10 +27,15 @@ export interface Postern {
   readonly sessions: number;
   /**
    * Makes another configuration ready: files are read, and listeners opened that are not open. It changes nothing yet.
-   * `logs` are those of the sessions that will begin under it, the present ones by default.
+   * `logs` are those of the sessions that will begin under it, the present ones by default; `others` is where other
+   * workers listen.
    * @throws {Error} when a file cannot be used or an address cannot be listened on; nothing has changed then.
    */
-  prepare(config: Config, logs?: ServerLogs): Promise<PreparedConfig>;
+  prepare(
+    config: Config,
+    logs?: ServerLogs,
+    others?: readonly SocketAddress[],
+  ): Promise<PreparedConfig>;
   /**
    * Stops accepting, asks clients that only talk to Postern to come back later (421), and lets the others finish;
    * what is open after `graceMs` is cut. Settles when everything is closed. Calling it again shortens the grace.
@@ -71,6 +78,8 @@ export interface ServeOptions {
 export interface WorkerShare {
   /** Numbers connections over all workers, from 1. */
   readonly nextConnection: () => number;
+  /** Where the others listen, as far as they do already. */
+  readonly listeners: readonly SocketAddress[];
 }
 
 /**
@@ -81,10 +90,18 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   const clock = createClock();
   const { log, metrics, worker } = options;
   const nextConnection = worker?.nextConnection ?? countFromOne();
-  const services = newServices({ clock, dialer: createDialer(), log, metrics, nextConnection });
-  const postern = new RunningPostern(services, worker === undefined, () => clock.close());
+  const own = new OwnListeners();
+  const services = newServices({
+    clock,
+    dialer: createDialer(),
+    log,
+    metrics,
+    nextConnection,
+    isOwnListener: (address) => own.has(address),
+  });
+  const postern = new RunningPostern(services, own, worker === undefined, () => clock.close());
   try {
-    await (await postern.prepare(config, options.logs)).commit();
+    await (await postern.prepare(config, options.logs, worker?.listeners)).commit();
     // Of workers, all of which listen there, it is told once.
     if (worker === undefined) tellAddresses(log, postern.addresses);
     return postern;
@@ -106,9 +123,10 @@ function countFromOne(): () => number {
   return () => ++count;
 }
 
-function newServices(ports: Omit<Services, "buffers" | "newSessionId">): Services {
+function newServices(ports: Omit<Services, "buffers" | "health" | "newSessionId">): Services {
   return {
     ...ports,
+    health: new UpstreamHealth(ports.clock),
     buffers: new BufferPool(),
     newSessionId: sessionIds(),
   };
@@ -133,6 +151,7 @@ function sessionIds(): () => string {
 
 class RunningPostern implements Postern {
   readonly #services: Services;
+  readonly #own: OwnListeners;
   /** Whether nobody else in this process listens on its addresses. */
   readonly #alone: boolean;
   readonly #release: () => void;
@@ -146,8 +165,9 @@ class RunningPostern implements Postern {
   #stopped: Promise<void> | null = null;
   addresses: readonly SocketAddress[] = [];
 
-  constructor(services: Services, alone: boolean, release: () => void) {
+  constructor(services: Services, own: OwnListeners, alone: boolean, release: () => void) {
     this.#services = services;
+    this.#own = own;
     this.#alone = alone;
     this.#release = release;
     this.#sockets = new ListenSockets((accepted, listener) => this.#serve(accepted, listener));
@@ -157,7 +177,11 @@ class RunningPostern implements Postern {
     return this.#generations.values().reduce((sum, { sessions }) => sum + sessions, 0);
   }
 
-  async prepare(config: Config, logs: ServerLogs = this.#processLogs()): Promise<PreparedConfig> {
+  async prepare(
+    config: Config,
+    logs: ServerLogs = this.#processLogs(),
+    others: readonly SocketAddress[] = [],
+  ): Promise<PreparedConfig> {
     const current = this.#current;
     const pinned = current === null ? config : pinPorts(config, current.generation.config, this.addresses);
     const generation = await Generation.build(pinned, this.#services, (settings) => logs.forServer(settings));
@@ -166,7 +190,10 @@ class RunningPostern implements Postern {
       const listeners = await this.#sockets.prepare(generation.listeners);
       return {
         addresses: listeners.addresses,
-        commit: () => this.#commit({ generation, logs }, listeners),
+        commit: () => {
+          this.#own.replace([...listeners.addresses, ...others]);
+          return this.#commit({ generation, logs }, listeners);
+        },
         abort: () => {
           listeners.abort();
           generation.abandon();

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../config/settings.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import type { LogOrigin } from "../telemetry/open_log.ts";
@@ -41,7 +42,7 @@ scope.addEventListener("message", ({ data }) => {
       running = start(data);
       break;
     case "prepare":
-      void prepare(data.config);
+      void prepare(data.config, data.listeners);
       break;
     case "commit":
       running = commit();
@@ -58,7 +59,9 @@ scope.addEventListener("message", ({ data }) => {
   }
 });
 
-async function start({ worker, config, metrics, connections }: ToWorker & { readonly kind: "start" }) {
+async function start(
+  { worker, config, metrics, connections, listeners }: ToWorker & { readonly kind: "start" },
+) {
   const origin: LogOrigin = { open: (to) => lines.open(to), worker };
   openOwnLogs = (config) => openLogs(config, origin);
   const logs = openOwnLogs(config);
@@ -70,7 +73,7 @@ async function start({ worker, config, metrics, connections }: ToWorker & { read
       log,
       logs,
       metrics: new CountedMetrics(new MetricMemory(metrics)),
-      worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1 },
+      worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1, listeners },
     });
     scope.postMessage({ kind: "serving", addresses: postern.addresses });
     return { postern, logs, log };
@@ -80,12 +83,12 @@ async function start({ worker, config, metrics, connections }: ToWorker & { read
   }
 }
 
-async function prepare(config: Config): Promise<void> {
+async function prepare(config: Config, listeners: readonly SocketAddress[]): Promise<void> {
   const started = await running;
   if (!started) return;
   const logs = openOwnLogs(config);
   try {
-    prepared = { config: await started.postern.prepare(config, logs), logs };
+    prepared = { config: await started.postern.prepare(config, logs, listeners), logs };
     scope.postMessage({ kind: "prepared", addresses: prepared.config.addresses });
   } catch (error) {
     await logs.close();

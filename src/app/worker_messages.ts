@@ -19,9 +19,11 @@ export type ToWorker =
     readonly metrics: SharedArrayBuffer;
     /** One BigInt64: the connections of all workers so far. */
     readonly connections: SharedArrayBuffer;
+    /** Where workers listen already: those on Unix sockets are the first one's alone. */
+    readonly listeners: readonly SocketAddress[];
   }
   /** To make another configuration ready, which `commit` puts in force and `abort` gives up. */
-  | { readonly kind: "prepare"; readonly config: Config }
+  | { readonly kind: "prepare"; readonly config: Config; readonly listeners: readonly SocketAddress[] }
   | { readonly kind: "commit" }
   | { readonly kind: "abort" }
   | { readonly kind: "stop"; readonly graceMs: number }

@@ -46,10 +46,10 @@ export class WorkerThread {
   }
 
   /** Asks it to make another configuration ready; where it listens under it, or why it cannot. */
-  prepare(config: Config): Promise<WorkerPrepared> {
+  prepare(config: Config, listeners: readonly SocketAddress[]): Promise<WorkerPrepared> {
     return new Promise((resolve) => {
       this.#prepared = resolve;
-      this.#thread.postMessage({ kind: "prepare", config });
+      this.#thread.postMessage({ kind: "prepare", config, listeners });
       void this.ended.then(() => resolve(null));
     });
   }

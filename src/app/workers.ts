@@ -140,10 +140,10 @@ class RunningWorkers implements Workers {
     };
     try {
       const [first, ...others] = this.#places;
-      const addresses = await this.#prepareAt(first!, configOf(1, pinned, []), ready);
+      const addresses = await this.#prepareAt(first!, configOf(1, pinned, []), [], ready);
       if (addresses === null) throw new Error("a worker crashed meanwhile");
       const rest = others.map((place) =>
-        this.#prepareAt(place, configOf(place.worker, pinned, addresses), ready)
+        this.#prepareAt(place, configOf(place.worker, pinned, addresses), addresses, ready)
       );
       // All of them: one that answers late must not be forgotten.
       for (const answer of await Promise.allSettled(rest)) {
@@ -165,9 +165,10 @@ class RunningWorkers implements Workers {
   async #prepareAt(
     { thread }: Place,
     config: Config,
+    listeners: readonly SocketAddress[],
     ready: WorkerThread[],
   ): Promise<readonly SocketAddress[] | null> {
-    const answer = await thread.prepare(config);
+    const answer = await thread.prepare(config, listeners);
     if (answer !== null && "reason" in answer) throw new Error(answer.reason);
     if (answer !== null) ready.push(thread);
     return answer;
@@ -229,7 +230,13 @@ class RunningWorkers implements Workers {
   #newThread(worker: number, metrics: MetricMemory): WorkerThread {
     const thread = (this.#options.newThread ?? newWorker)(worker);
     const config = configOf(worker, this.#config, this.addresses);
-    const start = { worker, config, metrics: metrics.memory, connections: this.#connections };
+    const start = {
+      worker,
+      config,
+      metrics: metrics.memory,
+      connections: this.#connections,
+      listeners: this.addresses,
+    };
     return new WorkerThread(thread, { kind: "start", ...start }, this.#options.outputs);
   }
 

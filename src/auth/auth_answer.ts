@@ -2,7 +2,7 @@
  * What a response of the auth service means (spec §3.3, §3.4).
  *
  * Differences from nginx: a status outside 2xx or no `Auth-Status` is a failure, never a success; `Auth-Server`
- * may be a host name, `[IPv6]` or `unix:/path`; `Auth-Error-Code` is checked; the `Auth-Upstream-*` headers
+ * may be a host name, `[IPv6]` or `unix:/path`, or a list of those; `Auth-Error-Code` is checked; the `Auth-Upstream-*` headers
  * choose per login what the configuration says per server.
  *
  * @module
@@ -20,6 +20,8 @@ export interface WaitAnswer {
   readonly ms: number;
 }
 
+/** Mail servers of one answer. */
+const maxServers = 16;
 /** Longest `Auth-Wait`, in seconds. */
 const maxWaitSeconds = 3600;
 /** Octets of an error text: with the longest code, its spaces and CRLF it fills a reply line (RFC 5321 §4.5.3.1.5). */
@@ -70,7 +72,7 @@ function interpret(head: HttpHead, rules: AnswerRules): AuthAnswer | WaitAnswer 
   if (status === "OK") {
     return {
       kind: "accepted",
-      upstream: parseUpstream(headers),
+      upstreams: parseUpstreams(headers),
       // An empty one replaces too, as with nginx: no LOGIN in XCLIENT, an empty password.
       user: headers.get("auth-user") ?? null,
       secret: headers.get("auth-pass") ?? null,
@@ -98,9 +100,34 @@ function failure(code: AuthFailureCode, expected: string, got: string | null): C
   return new CalloutError(code, `expected ${expected}, got ${what}`, { got: value });
 }
 
-function parseUpstream(headers: ReadonlyMap<string, string>): SocketAddress {
-  const server = headers.get("auth-server") ?? "";
-  if (server === "") throw failure("no_server", "an Auth-Server header", null);
+/**
+ * `Auth-Server` and `Auth-Port`, which may be lists with commas: as many ports as servers, or one for all. nginx takes
+ * a list for an invalid address, so no service for it sends one.
+ */
+function parseUpstreams(headers: ReadonlyMap<string, string>): [SocketAddress, ...SocketAddress[]] {
+  const list = headers.get("auth-server") ?? "";
+  if (list === "") throw failure("no_server", "an Auth-Server header", null);
+  const port = headers.get("auth-port") ?? "";
+  const [first = "", ...others] = splitList(list);
+  const ports = splitList(port);
+  if (others.length >= maxServers) {
+    throw failure("invalid_server", `at most ${maxServers} servers in Auth-Server`, list);
+  }
+  if (ports.length !== 1 && ports.length !== 1 + others.length) {
+    throw failure("invalid_port", "one Auth-Port, or as many as servers", port);
+  }
+  const portOf = (at: number) => ports.length === 1 ? port : ports[at]!;
+  return [
+    parseUpstream(first, portOf(0)),
+    ...others.map((server, at) => parseUpstream(server, portOf(at + 1))),
+  ];
+}
+
+function splitList(text: string): string[] {
+  return text.includes(",") ? text.split(",").map((item) => item.trim()) : [text];
+}
+
+function parseUpstream(server: string, port: string): SocketAddress {
   if (server.startsWith("unix:")) {
     const path = server.slice("unix:".length);
     if (!path.startsWith("/") || path.length > maxSocketPath) {
@@ -116,7 +143,6 @@ function parseUpstream(headers: ReadonlyMap<string, string>): SocketAddress {
   if (host === null) {
     throw failure("invalid_server", "an IP address, host name or unix:/path in Auth-Server", server);
   }
-  const port = headers.get("auth-port") ?? "";
   const number = /^0*\d{1,5}$/.test(port) ? Number(port) : 0;
   if (number < 1 || number > 65535) {
     throw failure("invalid_port", "an Auth-Port from 1 to 65535", port === "" ? null : port);

@@ -11,12 +11,13 @@ export interface EmbeddedUser {
   readonly name: string;
   /** As `hashPassword` writes it. */
   readonly password_hash: string;
-  readonly upstream: SocketAddress;
+  /** At least one, in the order in which they are to be tried. */
+  readonly upstream: readonly SocketAddress[];
 }
 
 interface KnownUser {
   readonly hash: ScryptHash;
-  readonly upstream: SocketAddress;
+  readonly upstreams: readonly [SocketAddress, ...SocketAddress[]];
 }
 
 /** Checks at a time, for a server in one worker: each takes a core for a while and up to 256 MiB. */
@@ -77,7 +78,7 @@ export class EmbeddedUsers implements AuthBackend {
     if (!matches || user === undefined) return refusal("535 5.7.8", "Authentication failed", refusalWaitMs);
     return {
       kind: "accepted",
-      upstream: user.upstream,
+      upstreams: user.upstreams,
       user: null,
       secret: null,
       choices: configuredChoices,
@@ -106,7 +107,11 @@ export class EmbeddedUsers implements AuthBackend {
 
 function parseUser({ name, password_hash, upstream }: EmbeddedUser): KnownUser {
   const hash = parseScryptHash(password_hash);
-  if (hash !== null) return { hash, upstream };
+  const [first, ...others] = upstream;
+  if (first === undefined) {
+    throw new TypeError(`Cannot use the user ${JSON.stringify(name)}: expected an upstream, got none`);
+  }
+  if (hash !== null) return { hash, upstreams: [first, ...others] };
   throw new TypeError(
     `Cannot read the password_hash of user ${
       JSON.stringify(name)

@@ -1,6 +1,6 @@
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Dialer, SocketAddress } from "../ports/transport.ts";
+import type { Connector, SocketAddress } from "../ports/transport.ts";
 import { type AnswerRules, interpretAnswer } from "./auth_answer.ts";
 import { CalloutError } from "./callout_error.ts";
 import { HttpConnectionPool } from "./http_connection_pool.ts";
@@ -42,7 +42,7 @@ export interface HttpBackendOptions {
    * (`compat: nginx`). Default false.
    */
   readonly compat?: boolean;
-  readonly dialer: Dialer;
+  readonly dialer: Connector;
   readonly clock: Clock;
 }
 

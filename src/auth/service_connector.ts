@@ -1,4 +1,4 @@
-import type { Dialer, SocketAddress, Transport } from "../ports/transport.ts";
+import type { Connector, SocketAddress, Transport } from "../ports/transport.ts";
 import { CalloutError } from "./callout_error.ts";
 
 /** How TLS to the auth service is done (`auth_http_ssl_*`). */
@@ -16,7 +16,7 @@ export interface ServiceTls {
  * {@linkcode CalloutError} of code `connect` or `tls`, or with the signal's reason as soon as the signal aborts.
  */
 export function createServiceConnector(
-  dialer: Dialer,
+  dialer: Connector,
   address: SocketAddress,
   tls: ServiceTls | null,
 ): (signal: AbortSignal) => Promise<Transport> {

@@ -10,6 +10,7 @@ import {
   mainDirectives,
   type MainDirectiveValues,
 } from "./definitions_core.ts";
+import { nextUpstreamDirectives } from "./definitions_failover.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
@@ -33,6 +34,7 @@ const allServerDirectives = {
   ...calloutDirectives,
   ...smtpDirectives,
   ...upstreamDirectives,
+  ...nextUpstreamDirectives,
   ...sslDirectives,
 } satisfies DirectiveTable<ServerDirectiveValues>;
 

@@ -77,7 +77,8 @@ export interface UserEntry {
   readonly name: string;
   /** `$scrypt$ln=..,r=..,p=..$salt$hash` as `postern hash-password` prints it. */
   readonly password_hash: string;
-  readonly upstream: SocketAddress;
+  /** At least one, in the order in which they are to be tried. */
+  readonly upstream: readonly SocketAddress[];
 }
 
 /** An address range, for `set_real_ip_from`; `unix` stands for every Unix socket peer. */
@@ -143,6 +144,14 @@ export interface ServerSettings {
   readonly proxy_buffer: number;
   readonly proxy_connect_timeout: number;
   readonly proxy_timeout: number;
+  /** Whether the next server is tried when one fails. */
+  readonly proxy_next_upstream: boolean;
+  /** Tries for one client; 0 for all there are. */
+  readonly proxy_next_upstream_tries: number;
+  /** How long tries may begin; 0 for no limit. */
+  readonly proxy_next_upstream_timeout: number;
+  /** How long a server that failed is left alone. */
+  readonly proxy_fail_timeout: number;
   readonly proxy_pass_error_message: boolean;
   readonly xclient: XclientMode;
   readonly proxy_smtp_auth: boolean;

@@ -1,10 +1,12 @@
 /** The `users` directive: logins that Postern knows itself. */
 import { decodeBase64 } from "../bytes/base64.ts";
 import { encodeLatin1, encodeUtf8AsByteString } from "../bytes/latin1.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import { upstreamAddress } from "./addresses.ts";
 import { nearName } from "./near_name.ts";
 import type { UserEntry } from "./settings.ts";
 import {
+  listOf,
   type Reading,
   Refusal,
   reportMismatch,
@@ -45,6 +47,18 @@ const passwordHash: ScalarType<string> = scalar({
   print: () => "***",
 });
 
+const addresses = listOf(upstreamAddress, {
+  expected: `${upstreamAddress.expected}, or a list of those`,
+  words: false,
+  least: 1,
+});
+
+/** One mail server, or several in the order in which they are to be tried. */
+const upstreams: ValueType<readonly SocketAddress[]> = {
+  ...addresses,
+  print: (values) => values.length === 1 ? upstreamAddress.print(values[0]!) : addresses.print(values),
+};
+
 const EXPECTED = 'a list of users, each with "name", "password_hash" and "upstream"';
 
 export const users: ValueType<readonly UserEntry[]> = {
@@ -57,7 +71,7 @@ export const users: ValueType<readonly UserEntry[]> = {
       properties: {
         name: userName.schema,
         password_hash: passwordHash.schema,
-        upstream: upstreamAddress.schema,
+        upstream: upstreams.schema,
       },
       required: KEYS,
       additionalProperties: false,
@@ -67,7 +81,7 @@ export const users: ValueType<readonly UserEntry[]> = {
     entries.map(({ name, password_hash, upstream }) => ({
       name: userName.print(name),
       password_hash: passwordHash.print(password_hash),
-      upstream: upstreamAddress.print(upstream),
+      upstream: upstreams.print(upstream),
     })),
   read(node, reading) {
     if (node.kind !== "list" || node.items.length === 0) return reportMismatch(node, EXPECTED, reading);
@@ -88,12 +102,12 @@ function readUser(node: SourceNode, reading: Reading): UserEntry | undefined {
   }
   const name = readPart(node, "name", userName, reading);
   const password_hash = readPart(node, "password_hash", passwordHash, reading);
-  const upstream = readPart(node, "upstream", upstreamAddress, reading);
+  const upstream = readPart(node, "upstream", upstreams, reading);
   if (name === undefined || password_hash === undefined || upstream === undefined) return undefined;
   return { name, password_hash, upstream };
 }
 
-function readPart<T>(user: MapNode, key: string, type: ScalarType<T>, reading: Reading): T | undefined {
+function readPart<T>(user: MapNode, key: string, type: ValueType<T>, reading: Reading): T | undefined {
   const entry = user.entries.get(key);
   if (entry !== undefined) return type.read(entry.node, reading);
   return void reading.problem(

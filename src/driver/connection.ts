@@ -32,14 +32,15 @@ import { shownLine } from "../session/shown_line.ts";
 import { ClientInput } from "./client_input.ts";
 import { ClientOutput } from "./client_output.ts";
 import { closeLingering } from "./linger.ts";
-import { openUpstream, passedOn, type UpstreamResult } from "./open_upstream.ts";
+import { passedOn, type UpstreamResult } from "./open_upstream.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import { relay, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
-import { type ClientFacts, effectiveLogin, upstreamRequest } from "./upstream_request.ts";
+import { type ClientFacts, effectiveLogin, tryRules, upstreamRequest } from "./upstream_request.ts";
 import { failureLabel } from "./upstream_stage.ts";
+import { openFirstUpstream } from "./upstream_tries.ts";
 
 /** Replies to pipelined commands are sent together, up to so many octets. */
 const OUTPUT_OCTETS = 4_096;
@@ -387,15 +388,29 @@ export class Connection {
     this.#enterPhase("connecting", "connecting to upstream", null);
     const login = effectiveLogin(question, answer);
     this.#context.login = login === "" ? null : login;
-    this.#context.upstream = formatSocketAddress(answer.upstream);
     const { clock, metrics } = this.#services;
     const began = clock.now();
-    const result = await openUpstream(
-      {
-        ...upstreamRequest(this.#server, this.#clientFacts(), question, answer),
+    const facts = this.#clientFacts();
+    const result = await openFirstUpstream(
+      answer.upstreams,
+      (target) => ({
+        ...upstreamRequest(this.#server, facts, question, answer, target),
         doing: (label) => this.#context.doing = label,
         connected: () => metrics.observe("upstream_connect_duration_seconds", (clock.now() - began) / 1000),
         handshake: (ok) => metrics.tlsHandshake("upstream", ok),
+      }),
+      tryRules(this.#server.settings),
+      {
+        trying: (server) => this.#context.upstream = formatSocketAddress(server),
+        failedOver: (failure) => {
+          metrics.count("upstream_failures", failureLabel(failure));
+          metrics.count("upstream_failovers", failureLabel(failure));
+          this.#log.upstreamFailover(failure);
+        },
+        resting: (address, rests) => {
+          metrics.count("upstream_rests", rests ? "began" : "ended");
+          this.#log.upstreamResting(address, rests);
+        },
       },
       this.#services,
       this.#signal,

@@ -9,7 +9,7 @@ import { type Reply, ReplyReader } from "../grammar/reply.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
   ConnectionError,
-  type Dialer,
+  type Connector,
   type SocketAddress,
   type Transport,
   type UpstreamTlsOptions,
@@ -22,7 +22,7 @@ import {
 } from "../session/upstream_machine.ts";
 import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
 import type { SpokenReply } from "../session/replies.ts";
-import { UPSTREAM_PHASES } from "../session/upstream_phases.ts";
+import { UPSTREAM_PHASES, type UpstreamPhase } from "../session/upstream_phases.ts";
 import { repeatsSecret } from "./secret_echo.ts";
 
 export interface UpstreamRequest {
@@ -63,6 +63,8 @@ export type UpstreamResult =
     readonly stage: string;
     readonly code: string;
     readonly message: string;
+    /** Whom it may be about; the mail server alone, as long as it knows nothing of the client. */
+    readonly about: "server" | "client";
     /** The mail server's own reply, or null. */
     readonly reply: Reply | null;
   };
@@ -70,7 +72,7 @@ export type UpstreamResult =
 /** Runs the whole way. Never rejects; when it fails, no connection is left open. `signal` ends it early. */
 export async function openUpstream(
   request: UpstreamRequest,
-  ports: { readonly clock: Clock; readonly dialer: Dialer; readonly buffers: BufferPool },
+  ports: { readonly clock: Clock; readonly dialer: Connector; readonly buffers: BufferPool },
   signal: AbortSignal,
 ): Promise<UpstreamResult> {
   const buffer = ports.buffers.take(COMMAND_OCTETS);
@@ -96,16 +98,17 @@ const REPEATED = "not shown because it repeats the credentials";
 
 class Opening {
   readonly #request: UpstreamRequest;
-  readonly #dialer: Dialer;
+  readonly #dialer: Connector;
   readonly #buffer: Uint8Array;
   readonly #dial = new AbortController();
   #transport: Transport | null = null;
   #stage = "connecting to upstream";
+  #about: "server" | "client" = "server";
   #ended: "timeout" | "aborted" | null = null;
   /** What was sent, or stands in what was sent, and must not come back in a log or a reply. */
   readonly #secrets: string[] = [];
 
-  constructor(request: UpstreamRequest, dialer: Dialer, buffer: Uint8Array, signal: AbortSignal) {
+  constructor(request: UpstreamRequest, dialer: Connector, buffer: Uint8Array, signal: AbortSignal) {
     this.#request = request;
     this.#dialer = dialer;
     this.#buffer = buffer;
@@ -135,6 +138,7 @@ class Opening {
       connected();
       if (this.#request.proxyHeader !== null) {
         this.#doing("sending PROXY protocol header to upstream");
+        this.#about = "client";
         await plain.write(this.#request.proxyHeader());
       }
       if (this.#request.implicitTls) await this.#startTls(plain);
@@ -182,20 +186,25 @@ class Opening {
       const { effect } = step;
       switch (effect.do) {
         case "send":
-          this.#doing(UPSTREAM_PHASES[state.phase].doing);
+          this.#enter(state.phase);
           // What came before the command cannot be its answer; nginx throws it away too.
           reader.clear();
           if (effect.secret) this.#keepSecret(effect.line, plan);
           await transport().write(encodeLatin1(effect.line + "\r\n"));
           break;
         case "await":
-          this.#doing(UPSTREAM_PHASES[state.phase].doing);
+          this.#enter(state.phase);
           break;
         case "ready":
           return { kind: "ready", transport: transport(), reply: effect.reply, rest: reader.takeRest() };
         case "fail":
           transport().close();
-          return { kind: "failed", stage: this.#stage, ...this.#withoutSecrets(effect.failure) };
+          return {
+            kind: "failed",
+            stage: this.#stage,
+            about: this.#about,
+            ...this.#withoutSecrets(effect.failure),
+          };
         case "start_tls":
           throw new TypeError("Cannot start TLS twice");
       }
@@ -245,7 +254,13 @@ class Opening {
 
   #failed(code: string, message: string, reply: Reply | null): UpstreamResult {
     this.#transport?.close();
-    return { kind: "failed", stage: this.#stage, code, message, reply };
+    return { kind: "failed", stage: this.#stage, about: this.#about, code, message, reply };
+  }
+
+  #enter(phase: UpstreamPhase): void {
+    const { doing, about } = UPSTREAM_PHASES[phase];
+    if (about === "client") this.#about = about;
+    this.#doing(doing);
   }
 
   #doing(label: string): void {

@@ -8,9 +8,10 @@ import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resolver } from "../ports/resolver.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
-import type { Dialer, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
+import type { Dialer, SocketAddress, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
 import type { BufferPool } from "./buffer_pool.ts";
+import type { UpstreamHealth } from "./upstream_health.ts";
 
 /** One server of the configuration, built once. */
 export interface ServerRuntime {
@@ -43,6 +44,10 @@ export interface Services {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly buffers: BufferPool;
+  /** Mail servers that failed lately. */
+  readonly health: UpstreamHealth;
+  /** Whether a connection to an address would come back to a listener of this process. */
+  readonly isOwnListener: (address: SocketAddress) => boolean;
   /** A random session id. */
   readonly newSessionId: () => string;
   /** Counts connections, from 1. */

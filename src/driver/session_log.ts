@@ -3,11 +3,11 @@ import { decodeLatin1, quoteText } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { Log, LogFields, LogLevel, SessionContext, SessionOutcome } from "../ports/telemetry.ts";
-import type { TlsFacts, Transport } from "../ports/transport.ts";
+import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
 import { clientHostPort } from "./client_host_port.ts";
-import type { UpstreamResult } from "./open_upstream.ts";
 import type { RelayResult } from "./relay.ts";
 import type { ListenerRuntime, Services } from "./runtime.ts";
+import type { FailedUpstream } from "./upstream_tries.ts";
 
 /** The context of a session that begins. */
 export function newSessionContext(
@@ -57,11 +57,24 @@ export class SessionLog {
     }
   }
 
-  upstreamFailure(failure: Extract<UpstreamResult, { kind: "failed" }>): void {
-    const said = failure.reply === null ? null : failure.reply.raw;
-    const text = said === null ? "" : `: ${quoteText(decodeLatin1(said.subarray(0, 512)).trimEnd())}`;
-    const level: LogLevel = this.#settings.proxy_pass_error_message && said !== null ? "info" : "error";
-    this.note(level, "upstream_failed", failure.message + text, { stage: failure.stage, code: failure.code });
+  upstreamFailure(failure: FailedUpstream): void {
+    const level: LogLevel = this.#settings.proxy_pass_error_message && failure.reply !== null
+      ? "info"
+      : "error";
+    this.note(level, "upstream_failed", told(failure), { stage: failure.stage, code: failure.code });
+  }
+
+  /** The next mail server is tried; the context still has the one that failed. */
+  upstreamFailover(failure: FailedUpstream): void {
+    this.note("warn", "upstream_failover", told(failure), { stage: failure.stage, code: failure.code });
+  }
+
+  upstreamResting(address: SocketAddress, rests: boolean): void {
+    const server = formatSocketAddress(address);
+    if (rests) {
+      const seconds = this.#settings.proxy_fail_timeout / 1000;
+      this.note("warn", "upstream_resting", "upstream server temporarily disabled", { server, seconds });
+    } else this.note("notice", "upstream_back", "upstream server works again", { server });
   }
 
   relayEnd(result: RelayResult): void {
@@ -82,4 +95,10 @@ export class SessionLog {
       tls_cipher: tls?.cipher ?? null,
     });
   }
+}
+
+/** What went wrong, with the mail server's own words where there are any. */
+function told({ message, reply }: FailedUpstream): string {
+  if (reply === null) return message;
+  return `${message}: ${quoteText(decodeLatin1(reply.raw.subarray(0, 512)).trimEnd())}`;
 }

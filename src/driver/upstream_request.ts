@@ -6,6 +6,7 @@
 import { isLoopback, parseIp } from "../bytes/ip_address.ts";
 import { encodeLatin1 } from "../bytes/latin1.ts";
 import { formatProxyV1, formatProxyV2 } from "../grammar/proxy_header.ts";
+import type { ServerSettings } from "../config/settings.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
 import type { ClientQuestion } from "../session/client_machine.ts";
@@ -13,6 +14,7 @@ import type { UpstreamCredentials, UpstreamPlan } from "../session/upstream_mach
 import { clientHostPort } from "./client_host_port.ts";
 import type { UpstreamRequest } from "./open_upstream.ts";
 import type { ServerRuntime } from "./runtime.ts";
+import type { TryRules } from "./upstream_tries.ts";
 
 /** What the session knows of its client. */
 export interface ClientFacts {
@@ -31,17 +33,17 @@ export function effectiveLogin(question: ClientQuestion, answer: Accepted): stri
   return answer.user ?? question.user;
 }
 
-/** Builds the request; what the answer chooses goes before what the server's directives say. */
+/** Builds the request to one of the servers that the answer names; what the answer chooses goes before what the server's directives say. */
 export function upstreamRequest(
   server: ServerRuntime,
   facts: ClientFacts,
   question: ClientQuestion,
   answer: Accepted,
+  target: SocketAddress,
 ): Omit<UpstreamRequest, "doing" | "connected" | "handshake"> {
   const { settings } = server;
   const tls = answer.choices.tls ?? settings.proxy_ssl;
   const proxyProtocol = answer.choices.proxyProtocol ?? settings.proxy_protocol;
-  const target = answer.upstream;
   const auth = credentials(server, question, answer);
   const login = effectiveLogin(question, answer);
   const compat = settings.compat === "nginx";
@@ -85,6 +87,16 @@ export function upstreamRequest(
       addressConveyed: proxyProtocol !== "off",
       compat,
     }),
+  };
+}
+
+/** How other servers are tried when one fails. */
+export function tryRules(settings: ServerSettings): TryRules {
+  return {
+    next: settings.proxy_next_upstream,
+    tries: settings.proxy_next_upstream_tries,
+    timeoutMs: settings.proxy_next_upstream_timeout,
+    restMs: settings.proxy_fail_timeout,
   };
 }
 

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from "@std/net/unstable-ip";
 import { formatSocketAddress } from "../bytes/socket_address.ts";
+import { lookup } from "node:dns/promises";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
   ConnectionError,
@@ -18,7 +19,28 @@ import { readCertificate } from "./x509_certificate.ts";
 
 /** Opens TCP and Unix connections, and TLS on them. Of a host name all addresses are tried (RFC 8305). */
 export function createDialer(): Dialer {
-  return { connect, startTls };
+  return { resolve, connect, startTls };
+}
+
+async function resolve(target: SocketAddress, signal: AbortSignal): Promise<readonly SocketAddress[]> {
+  if (target.kind === "unix" || isAddress(target.host)) return [target];
+  const { port } = target;
+  try {
+    const found = await unlessAborted(lookup(target.host, { all: true, order: "verbatim" }), signal);
+    return found.map(({ address }) => ({ kind: "tcp", host: address, port }));
+  } catch (error) {
+    throw toConnectionError(error, `find ${target.host}`);
+  }
+}
+
+/** The system's look-up cannot be stopped, only left alone. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 async function connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {

@@ -65,7 +65,8 @@ export interface UpstreamChoices {
 export type AuthAnswer =
   | {
     readonly kind: "accepted";
-    readonly upstream: SocketAddress;
+    /** Mail servers in the order in which they are to be tried. */
+    readonly upstreams: readonly [SocketAddress, ...SocketAddress[]];
     /** Replaces the login (`Auth-User`), or null. */
     readonly user: string | null;
     /** Replaces the password (`Auth-Pass`), or null. */

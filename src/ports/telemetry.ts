@@ -126,6 +126,8 @@ export type CounterName =
   | "guard_refusals"
   | "callout_failures"
   | "upstream_failures"
+  | "upstream_failovers"
+  | "upstream_rests"
   | "tls_sessions"
   | "tls_server_names";
 

@@ -146,8 +146,8 @@ export interface UpstreamTlsOptions {
   readonly certificateKey: string | null;
 }
 
-/** Opens connections to mail servers. */
-export interface Dialer {
+/** Opens connections to mail servers and services. */
+export interface Connector {
   /**
    * Connects. Host names are resolved here, every address is tried.
    * @throws {ConnectionError}
@@ -158,4 +158,14 @@ export interface Dialer {
    * @throws {ConnectionError} with code `tls`, `certificate`, `reset` or `closed`.
    */
   startTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transport>;
+}
+
+/** A connector that knows where a host name leads. */
+export interface Dialer extends Connector {
+  /**
+   * The addresses of a host name, in the order in which they are to be tried, with the port of `target`; an address
+   * and a Unix socket stand for themselves.
+   * @throws {ConnectionError}
+   */
+  resolve(target: SocketAddress, signal: AbortSignal): Promise<readonly SocketAddress[]>;
 }

@@ -28,27 +28,41 @@ export interface UpstreamPhaseRow {
   readonly doing: string;
   /** Which reply codes let the dialogue go on (spec §4.2); null accepts every one. */
   readonly accept: readonly number[] | null;
+  /**
+   * Whom a refusal may be about: before the client is named it can only be the server, or Postern itself.
+   */
+  readonly about: "server" | "client";
   /** Whether a refusal has a second way instead of ending the dialogue. */
   readonly fallback: UpstreamPhase | null;
 }
 
 export const UPSTREAM_PHASES: Readonly<Record<UpstreamPhase, UpstreamPhaseRow>> = Object.freeze({
-  greeting: { doing: "reading response from upstream", accept: [220], fallback: null },
+  greeting: { doing: "reading response from upstream", about: "server", accept: [220], fallback: null },
   // RFC 5321 §3.2: a server that refuses EHLO may know HELO.
-  ehlo: { doing: "sending HELO/EHLO to upstream", accept: [250], fallback: "helo" },
-  helo: { doing: "sending HELO/EHLO to upstream", accept: [250], fallback: null },
-  starttls: { doing: "sending STARTTLS to upstream", accept: [220], fallback: null },
-  ehlo_secure: { doing: "sending HELO/EHLO to upstream", accept: [250], fallback: null },
-  xclient: { doing: "sending XCLIENT to upstream", accept: [220, 250], fallback: null },
-  ehlo_client: { doing: "sending client HELO/EHLO to upstream", accept: [250], fallback: null },
-  helo_client: { doing: "sending client HELO/EHLO to upstream", accept: [250], fallback: null },
-  auth: { doing: "sending AUTH to upstream", accept: [235], fallback: null },
-  auth_user: { doing: "sending AUTH to upstream", accept: [334], fallback: null },
-  auth_password: { doing: "sending AUTH to upstream", accept: [334], fallback: null },
-  auth_error: { doing: "sending AUTH to upstream", accept: [], fallback: null },
-  mail: { doing: "sending MAIL FROM to upstream", accept: [250], fallback: null },
+  ehlo: { doing: "sending HELO/EHLO to upstream", about: "server", accept: [250], fallback: "helo" },
+  helo: { doing: "sending HELO/EHLO to upstream", about: "server", accept: [250], fallback: null },
+  starttls: { doing: "sending STARTTLS to upstream", about: "server", accept: [220], fallback: null },
+  ehlo_secure: { doing: "sending HELO/EHLO to upstream", about: "server", accept: [250], fallback: null },
+  xclient: { doing: "sending XCLIENT to upstream", about: "client", accept: [220, 250], fallback: null },
+  ehlo_client: {
+    doing: "sending client HELO/EHLO to upstream",
+    about: "client",
+    accept: [250],
+    fallback: null,
+  },
+  helo_client: {
+    doing: "sending client HELO/EHLO to upstream",
+    about: "client",
+    accept: [250],
+    fallback: null,
+  },
+  auth: { doing: "sending AUTH to upstream", about: "client", accept: [235], fallback: null },
+  auth_user: { doing: "sending AUTH to upstream", about: "client", accept: [334], fallback: null },
+  auth_password: { doing: "sending AUTH to upstream", about: "client", accept: [334], fallback: null },
+  auth_error: { doing: "sending AUTH to upstream", about: "client", accept: [], fallback: null },
+  mail: { doing: "sending MAIL FROM to upstream", about: "client", accept: [250], fallback: null },
   // Anything: it is the answer to the client's own RCPT (spec §4.2).
-  rcpt: { doing: "sending RCPT TO to upstream", accept: null, fallback: null },
+  rcpt: { doing: "sending RCPT TO to upstream", about: "client", accept: null, fallback: null },
 });
 
 /** Whether `reply` lets `phase` go on. */

@@ -26,6 +26,14 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
     label: "name",
     help: "TLS handshakes finished with clients, by whether they named the server they wanted (SNI).",
   },
+  upstream_failovers: {
+    label: ["stage", "code"],
+    help: "Those of them after which the next mail server was tried.",
+  },
+  upstream_rests: {
+    label: "state",
+    help: "Mail servers that are left alone after a failure (began), and that work again (ended).",
+  },
 };
 
 /** How a counter and one of its labels are kept in one table. */

@@ -86,6 +86,8 @@ const EVENTS: Readonly<Record<string, Row>> = {
     const words = CALLOUT_FAILURES[String(fields["code"])]?.(server, message, fields);
     return { message: words ?? `${server}: ${message}` };
   },
+  // nginx's words in its other proxies are those of the failure itself.
+  upstream_failover: (told) => UPSTREAM_FAILURES[String(told.fields["code"])]?.(told) ?? {},
   upstream_failed: (told) => UPSTREAM_FAILURES[String(told.fields["code"])]?.(told) ?? {},
 };
 

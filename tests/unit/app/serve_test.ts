@@ -44,7 +44,7 @@ async function firstOctets(port: number): Promise<string> {
 const MISTAKES = {
   "before the session is there": (fail: () => void) => ({
     metrics: NO_METRICS,
-    worker: { nextConnection: () => (fail(), 1) },
+    worker: { nextConnection: () => (fail(), 1), listeners: [] },
   }),
   "as the session begins": (fail: () => void) => ({
     metrics: { ...NO_METRICS, connectionOpened: () => fail() },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatSocketAddress } from "../../../src/bytes/socket_address.ts";
 import { interpretAnswer } from "../../../src/auth/auth_answer.ts";
 import type { HttpHead } from "../../../src/auth/http_response.ts";
 
@@ -11,7 +12,7 @@ const target = { "Auth-Status": "OK", "Auth-Server": "192.0.2.1", "Auth-Port": "
 const noChoices = { tls: null, auth: null, xclient: null, proxyProtocol: null };
 const accepted = {
   kind: "accepted",
-  upstream: { kind: "tcp", host: "192.0.2.1", port: 25 },
+  upstreams: [{ kind: "tcp", host: "192.0.2.1", port: 25 }],
   user: null,
   secret: null,
   choices: noChoices,
@@ -136,13 +137,41 @@ for (const { server, upstream } of servers) {
   Deno.test(`interpretAnswer() ${upstream === null ? "refuses" : "takes"} Auth-Server: ${server}`, () => {
     const answer = interpretAnswer(head({ ...target, "Auth-Server": server }));
     if (upstream === null) assert.equal(answer.kind === "failed" && answer.code, "invalid_server");
-    else assert.deepEqual(answer.kind === "accepted" && answer.upstream, upstream);
+    else assert.deepEqual(answer.kind === "accepted" && answer.upstreams, [upstream]);
+  });
+}
+
+const lists = [
+  { server: "192.0.2.1, mx.test", port: "25", upstreams: ["192.0.2.1:25", "mx.test:25"] },
+  { server: "192.0.2.1,[::1]", port: "25 , 2525", upstreams: ["192.0.2.1:25", "[::1]:2525"] },
+  { server: "unix:/s, mx.test", port: "0, 26", upstreams: ["unix:/s", "mx.test:26"] },
+  { server: "unix:/s, unix:/t", port: "", upstreams: ["unix:/s", "unix:/t"] },
+  { server: Array(16).fill("mx").join(","), port: "25", upstreams: Array(16).fill("mx:25") },
+  { server: Array(17).fill("mx").join(","), port: "25", upstreams: "invalid_server" },
+  { server: "192.0.2.1,", port: "25", upstreams: "invalid_server" },
+  { server: ",", port: "25", upstreams: "invalid_server" },
+  { server: "192.0.2.1, mx..test", port: "25", upstreams: "invalid_server" },
+  { server: "192.0.2.1, mx", port: "25, 26, 27", upstreams: "invalid_port" },
+  { server: "192.0.2.1, mx", port: "25, 0", upstreams: "invalid_port" },
+  { server: "192.0.2.1, mx", port: "25,", upstreams: "invalid_port" },
+  { server: "192.0.2.1", port: "25, 26", upstreams: "invalid_port" },
+];
+for (const { server, port, upstreams } of lists) {
+  const got = typeof upstreams === "string" ? upstreams : `${upstreams.length} servers`;
+  Deno.test(`interpretAnswer() reads ${got} from Auth-Server: ${server}, Auth-Port: ${port}`, () => {
+    const answer = interpretAnswer(
+      head({ "Auth-Status": "OK", "Auth-Server": server, ...(port === "" ? {} : { "Auth-Port": port }) }),
+    );
+    const found = answer.kind === "accepted"
+      ? answer.upstreams.map(formatSocketAddress)
+      : answer.kind === "failed" && answer.code;
+    assert.deepEqual(found, upstreams);
   });
 }
 
 Deno.test("interpretAnswer() needs no port for a Unix socket", () => {
   const answer = interpretAnswer(head({ "Auth-Status": "OK", "Auth-Server": "unix:/s" }));
-  assert.deepEqual(answer, { ...accepted, upstream: { kind: "unix", path: "/s" } });
+  assert.deepEqual(answer, { ...accepted, upstreams: [{ kind: "unix", path: "/s" }] });
 });
 
 const ports = [
@@ -164,7 +193,7 @@ const ports = [
 for (const [port, valid] of ports) {
   Deno.test(`interpretAnswer() ${valid ? "takes" : "refuses"} Auth-Port: ${port}`, () => {
     const answer = interpretAnswer(head({ ...target, "Auth-Port": port }));
-    if (valid) assert.equal(answer.kind === "accepted" && answer.upstream.kind === "tcp", true);
+    if (valid) assert.equal(answer.kind === "accepted" && answer.upstreams[0].kind === "tcp", true);
     else assert.equal(answer.kind === "failed" && answer.code, "invalid_port");
   });
 }

@@ -8,7 +8,7 @@ import { question } from "./questions.ts";
 const never = new AbortController().signal;
 const jane = encodeUtf8AsByteString("jané");
 const password = encodeUtf8AsByteString("pässwörd");
-const upstream = { kind: "tcp", host: "192.0.2.1", port: 25 } as const;
+const upstream = [{ kind: "tcp", host: "192.0.2.1", port: 25 }] as const;
 let made: EmbeddedUsers | null = null;
 
 /** The same users for all tests, made within the first one. */
@@ -16,7 +16,7 @@ async function madeUsers(): Promise<EmbeddedUsers> {
   if (made !== null) return made;
   const password_hash = await hashPassword(encodeLatin1(password));
   return made = new EmbeddedUsers([
-    { name: "bob", password_hash, upstream: { kind: "unix", path: "/bob" } },
+    { name: "bob", password_hash, upstream: [{ kind: "unix", path: "/bob" }] },
     { name: jane, password_hash, upstream },
   ]);
 }
@@ -25,7 +25,7 @@ Deno.test("EmbeddedUsers accepts the right password and names the user's upstrea
   const users = await madeUsers();
   assert.deepEqual(await users.ask(question({ user: jane, secret: password }), never), {
     kind: "accepted",
-    upstream,
+    upstreams: upstream,
     user: null,
     secret: null,
     choices: { tls: null, auth: null, xclient: null, proxyProtocol: null },

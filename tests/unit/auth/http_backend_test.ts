@@ -85,7 +85,7 @@ Deno.test("HttpBackend asks on one connection, with nginx's headers, as long as 
     async ({ ask, service }) => {
       for (let turn = 0; turn < 3; turn++) {
         const answer = await ask();
-        assert.deepEqual(answer.kind === "accepted" && answer.upstream, target);
+        assert.deepEqual(answer.kind === "accepted" && answer.upstreams, [target]);
         assert.equal(answer.kind === "accepted" && answer.user, "u0");
       }
       assert.equal(service.requests.length, 3);

@@ -1,8 +1,8 @@
 import { createDialer } from "../../../src/io/dialer.ts";
-import type { Dialer, SocketAddress, Transport } from "../../../src/ports/transport.ts";
+import type { Connector, SocketAddress, Transport } from "../../../src/ports/transport.ts";
 
 /** Connects for real, and knows the moment each connection was closed on our side. */
-export class WatchedDialer implements Dialer {
+export class WatchedDialer implements Connector {
   readonly #dialer = createDialer();
   /** One promise for each connection that was opened. */
   readonly closings: Promise<void>[] = [];

@@ -13,13 +13,27 @@ Deno.test("users reads names as UTF-8 octets, hashes and mail servers", () => {
   assert.deepEqual(value, [{
     name: "j\xc3\xbcrgen",
     password_hash: HASH,
-    upstream: { kind: "tcp", host: "mx", port: 25 },
+    upstream: [{ kind: "tcp", host: "mx", port: 25 }],
   }]);
   assert.deepEqual(value && users.print(value), [{
     name: "jürgen",
     password_hash: "***",
     upstream: "mx:25",
   }]);
+});
+
+Deno.test("users reads several mail servers of one login, in their order", () => {
+  const { value, problems } = readAs(
+    users,
+    `[{name: a, password_hash: ${JSON.stringify(HASH)}, upstream: ["mx:25", "unix:/run/mx"]}]`,
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(value?.[0]?.upstream, [
+    { kind: "tcp", host: "mx", port: 25 },
+    { kind: "unix", path: "/run/mx" },
+  ]);
+  const printed = value && users.print(value);
+  assert.deepEqual(printed, [{ name: "a", password_hash: "***", upstream: ["mx:25", "unix:/run/mx"] }]);
 });
 
 Deno.test("users says what is wrong with an entry, and shows no hash", () => {
@@ -38,6 +52,7 @@ Deno.test("users says what is wrong with an entry, and shows no hash", () => {
     [user(HASH.replace("p=1", "p=17")), /out of bounds/],
     [`[{name: "a\\nb", password_hash: "${HASH}", upstream: "mx:25"}]`, /expected a login name/],
     [`[{name: a, password_hash: "${HASH}", upstream: mx}]`, /expected an address such as/],
+    [`[{name: a, password_hash: "${HASH}", upstream: []}]`, /found an empty list/],
     [
       `- {name: a, password_hash: "${HASH}", upstream: "mx:25"}\n- {name: a, password_hash: "${HASH}", upstream: "mx:26"}`,
       /the user "a" was already given in line 1/,

@@ -5,6 +5,7 @@
  */
 import { BufferPool } from "../../../src/driver/buffer_pool.ts";
 import { Connection } from "../../../src/driver/connection.ts";
+import { UpstreamHealth } from "../../../src/driver/upstream_health.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driver/runtime.ts";
 import type { ServerSettings } from "../../../src/config/settings.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
@@ -38,6 +39,14 @@ export interface BenchOptions {
   readonly pair?: PairOptions;
   readonly upstreamPair?: PairOptions;
   readonly resolve?: (signal: AbortSignal) => Promise<string>;
+  /** Hosts where nobody listens. */
+  readonly nobodyAt?: readonly string[];
+  /** Addresses of host names; a name without any is not found. */
+  readonly addresses?: Readonly<Record<string, readonly string[]>>;
+  /** Hosts where the proxy itself listens. */
+  readonly own?: readonly string[];
+  /** Servers that failed before this connection. */
+  readonly resting?: readonly SocketAddress[];
 }
 
 /** A question and the place for its answer. */
@@ -88,8 +97,11 @@ export class Bench {
   readonly log: { level: string; event: string; message: string; text: string }[] = [];
   readonly done: Promise<void>;
   readonly buffers = new BufferPool();
+  readonly health = new UpstreamHealth(this.clock);
   /** Our ends of the connections to mail servers. */
   readonly dialled: InMemoryTransport[] = [];
+  /** Hosts that were dialled, in order. */
+  readonly dialledTo: string[] = [];
   readonly #options: BenchOptions;
   readonly #connection: Connection;
   readonly #asked = new Arrivals<Asked>();
@@ -102,6 +114,7 @@ export class Bench {
   constructor(options: BenchOptions = {}) {
     this.#options = options;
     this.settings = { ...BASE, ...options.settings };
+    for (const address of options.resting ?? []) this.health.failed(address, 10_000);
     const { near, peer } = connection(options.pair);
     this.near = near;
     this.client = peer;
@@ -206,6 +219,8 @@ export class Bench {
       log: this.#log(),
       metrics: this.#metrics(),
       buffers: this.buffers,
+      health: this.health,
+      isOwnListener: (address) => (this.#options.own ?? []).includes(hostOf(address)),
       newSessionId: () => "5e5510",
       nextConnection: () => 1,
     };
@@ -213,9 +228,16 @@ export class Bench {
 
   #dialer(): Dialer {
     return {
-      connect: (_target, signal) => {
+      resolve: (target) => {
+        const found = this.#options.addresses?.[hostOf(target)];
+        if (found === undefined) return Promise.reject(new ConnectionError("not_found", "Cannot find it"));
+        return Promise.resolve(found.map((host) => ({ kind: "tcp", host, port: 25 })));
+      },
+      connect: (target, signal) => {
         this.#dialing.resolve();
-        if (this.dialFails) return Promise.reject(new ConnectionError("refused", "Cannot connect: refused"));
+        this.dialledTo.push(hostOf(target));
+        const isNobody = this.dialFails || (this.#options.nobodyAt ?? []).includes(hostOf(target));
+        if (isNobody) return Promise.reject(new ConnectionError("refused", "Cannot connect: refused"));
         return new Promise((resolve, reject) => {
           signal.addEventListener("abort", () => reject(new ConnectionError("closed", "given up")));
           if (this.dialHangs) return;
@@ -264,11 +286,15 @@ export class Bench {
   }
 }
 
+function hostOf(address: SocketAddress): string {
+  return address.kind === "tcp" ? address.host : address.path;
+}
+
 /** The callout's yes. */
 export function accepted(fields: Partial<Extract<AuthAnswer, { kind: "accepted" }>> = {}): AuthAnswer {
   return {
     kind: "accepted",
-    upstream: { kind: "tcp", host: "192.0.2.9", port: 25 },
+    upstreams: [{ kind: "tcp", host: "192.0.2.9", port: 25 }],
     user: null,
     secret: null,
     choices: { tls: null, auth: null, xclient: null, proxyProtocol: null },

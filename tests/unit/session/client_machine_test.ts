@@ -39,7 +39,7 @@ function rulesOf(setting: Setting): ClientRules {
 
 const ACCEPTED: AuthAnswer = {
   kind: "accepted",
-  upstream: { kind: "tcp", host: "127.0.0.1", port: 25 },
+  upstreams: [{ kind: "tcp", host: "127.0.0.1", port: 25 }],
   user: null,
   secret: null,
   choices: { tls: null, auth: null, xclient: null, proxyProtocol: null },

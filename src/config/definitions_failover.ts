@@ -1,0 +1,47 @@
+/** Directives of what is done when a mail server fails, after nginx's proxy and upstream modules. */
+import type { DirectiveTable } from "./directive.ts";
+import type { ServerSettings } from "./settings.ts";
+import { flag, integer, time } from "./simple_types.ts";
+
+type NextUpstreamSettings = Pick<
+  ServerSettings,
+  | "proxy_next_upstream"
+  | "proxy_next_upstream_tries"
+  | "proxy_next_upstream_timeout"
+  | "proxy_fail_timeout"
+>;
+
+export const nextUpstreamDirectives = {
+  proxy_next_upstream: {
+    context: "both",
+    type: flag,
+    default: "on",
+    doc:
+      "Tries the next mail server, or the next address of its name, when one fails before it decided anything.",
+    source: "Postern",
+    note: "The names of `proxy_next_upstream*` are from nginx's stream module.",
+  },
+  proxy_next_upstream_tries: {
+    context: "both",
+    type: integer({ least: 0, most: 100 }),
+    default: "0",
+    doc: "Most tries for one client; 0 for as many as there are addresses.",
+    source: "Postern",
+  },
+  proxy_next_upstream_timeout: {
+    context: "both",
+    type: time({ least: 0 }),
+    default: "0s",
+    doc: "Time after which no other server is tried for a client; 0 for no limit.",
+    source: "Postern",
+  },
+  proxy_fail_timeout: {
+    context: "both",
+    type: time({ least: 0 }),
+    default: "10s",
+    doc:
+      "How long a mail server that failed comes after all others; 0 for not at all. Each worker has its own view.",
+    source: "Postern",
+    note: "In nginx's upstream module it is the parameter `fail_timeout` of a server.",
+  },
+} as const satisfies DirectiveTable<NextUpstreamSettings>;
