@@ -8,6 +8,8 @@ import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config, ServerSettings } from "../config/settings.ts";
 import { BufferPool } from "../driver/buffer_pool.ts";
 import type { Services } from "../driver/runtime.ts";
+import type { SessionBoard } from "../driver/session_board.ts";
+import type { SignInHolds } from "../driver/sign_in_holds.ts";
 import { createClock } from "../io/deadlines.ts";
 import { UpstreamHealth } from "../driver/upstream_health.ts";
 import { createDialer } from "../io/dialer.ts";
@@ -72,6 +74,9 @@ export interface ServeOptions {
   readonly metrics: Metrics;
   /** Given in a worker, which listens where others listen too. */
   readonly worker?: WorkerShare;
+  /** Where an operator sees the sessions, and holds users; nowhere by default. */
+  readonly board?: SessionBoard;
+  readonly holds?: SignInHolds;
 }
 
 /** What a worker has in common with the others. */
@@ -90,6 +95,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   const clock = createClock();
   const { log, metrics, worker } = options;
   const nextConnection = worker?.nextConnection ?? countFromOne();
+  const { board = null, holds = null } = options;
   const own = new OwnListeners();
   const services = newServices({
     clock,
@@ -97,6 +103,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
     log,
     metrics,
     nextConnection,
+    board,
+    holds,
     isOwnListener: (address) => own.has(address),
   });
   const postern = new RunningPostern(services, own, worker === undefined, () => clock.close());

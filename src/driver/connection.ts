@@ -34,10 +34,12 @@ import { ClientOutput } from "./client_output.ts";
 import { closeLingering } from "./linger.ts";
 import { passedOn, type UpstreamResult } from "./open_upstream.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
-import { relay, type RelayResult } from "./relay.ts";
+import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
+import type { BoardedSession, SessionFacts } from "./session_board.ts";
+import type { HoldEnd } from "./sign_in_holds.ts";
 import { type ClientFacts, effectiveLogin, tryRules, upstreamRequest } from "./upstream_request.ts";
 import { failureLabel } from "./upstream_stage.ts";
 import { openFirstUpstream } from "./upstream_tries.ts";
@@ -49,8 +51,17 @@ const LAST_WORD_MS = 5_000;
 
 const NO_OCTETS = new Uint8Array(0);
 
+/** RFC 4954 §6: a temporary failure, after which the client may try the same password again. */
+const HELD_TOO_LONG: AuthAnswer = Object.freeze({
+  kind: "refused",
+  text: "Mailbox is being moved, try again later",
+  code: "454 4.7.0",
+  waitMs: null,
+  saslChallenge: null,
+});
+
 /** Serves one accepted connection. */
-export class Connection {
+export class Connection implements BoardedSession {
   readonly #listener: ListenerRuntime;
   readonly #server: ServerRuntime;
   readonly #services: Services;
@@ -73,6 +84,7 @@ export class Connection {
   #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
   #lastWord: Promise<void> | null = null;
   #relayed: RelayResult | null = null;
+  #relayProgress: RelayProgress = () => [0, 0];
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
     this.#transport = accepted;
@@ -91,6 +103,7 @@ export class Connection {
     const { metrics, clock } = this.#services;
     metrics.connectionOpened(this.#listener.text);
     metrics.moved(null, this.#phase);
+    this.#services.board?.enter(this.#context.id, this);
     this.#log.note("info", "client_connected", "client connected");
     try {
       await this.#enter();
@@ -107,6 +120,7 @@ export class Connection {
     const outcome = this.#ended ?? "client_closed";
     const seconds = (clock.now() - this.#startedAt) / 1000;
     metrics.moved(this.#phase, null);
+    this.#services.board?.leave(this.#context.id);
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
     this.#log.end(outcome, seconds, this.#relayed, this.#transport.tls);
   }
@@ -126,6 +140,26 @@ export class Connection {
     const lastWord = silent ? null : spoken(move, this.#server.rules.replies);
     if (lastWord === null) this.#transport.close();
     else this.#sayLast(lastWord);
+  }
+
+  /** What an operator may see. */
+  facts(): SessionFacts {
+    const { id, connection, listener, client, login, upstream, doing } = this.#context;
+    const [octetsToUpstream, octetsToClient] = this.#relayProgress();
+    return {
+      id,
+      connection,
+      listener,
+      client: client.port === 0 ? client.host : formatSocketAddress({ kind: "tcp", ...client }),
+      user: login,
+      upstream,
+      state: this.#phase,
+      doing,
+      tls: this.#transport.tls?.protocol ?? null,
+      since: this.#startedAt,
+      octetsToUpstream,
+      octetsToClient,
+    };
   }
 
   /** Writes `reply` and closes, within a bound of its own. */
@@ -351,8 +385,42 @@ export class Connection {
 
   async #ask(question: ClientQuestion): Promise<void> {
     await this.#flush();
-    this.#enterPhase("asking", "in http auth state", null);
     this.#context.login = question.method === "none" ? null : question.user;
+    const answer = await this.#askUnlessHeld(question);
+    this.#log.answer(answer);
+    // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
+    if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
+    await this.#advance({ kind: "answered", answer });
+  }
+
+  /** Asks once the user is not held back: whoever is held moves, and the answer of before is no longer true. */
+  async #askUnlessHeld(question: ClientQuestion): Promise<AuthAnswer> {
+    if (await this.#heldBack(question.user) === "late") return HELD_TOO_LONG;
+    const answer = await this.#askService(question);
+    if (answer.kind !== "accepted") return answer;
+    // The service may know him by another name.
+    switch (await this.#heldBack(effectiveLogin(question, answer))) {
+      case "free":
+        return answer;
+      case "released":
+        return await this.#askService(question);
+      case "late":
+        return HELD_TOO_LONG;
+    }
+  }
+
+  async #heldBack(user: string): Promise<HoldEnd> {
+    const { holds, clock } = this.#services;
+    if (holds === null || user === "" || !holds.has(user)) return "free";
+    this.#enterPhase("waiting", "held back", null);
+    this.#log.note("notice", "sign_in_held", "sign-in waits until the operator releases the user");
+    const end = await holds.wait(user, clock, this.#signal);
+    if (this.#ended !== null) throw SESSION_OVER;
+    return end;
+  }
+
+  async #askService(question: ClientQuestion): Promise<AuthAnswer> {
+    this.#enterPhase("asking", "in http auth state", null);
     const { clock, metrics } = this.#services;
     const asked = clock.now();
     const answer = await this.#server.auth.ask({
@@ -367,10 +435,7 @@ export class Connection {
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
-    this.#log.answer(answer);
-    // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
-    if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
-    await this.#advance({ kind: "answered", answer });
+    return answer;
   }
 
   async #wait(milliseconds: number): Promise<void> {
@@ -461,6 +526,7 @@ export class Connection {
         fromUpstream: this.#server.rules.compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
         timeoutMs: this.#server.settings.proxy_timeout,
         halfClose: !this.#server.rules.compat,
+        began: (progress) => this.#relayProgress = progress,
       },
       this.#services,
     );

@@ -21,7 +21,12 @@ export interface RelayOptions {
   readonly timeoutMs: number;
   /** Whether a client that ends its side still gets what the mail server says to the rest of it. */
   readonly halfClose: boolean;
+  /** Is given what tells how far the relay is. */
+  readonly began?: (progress: RelayProgress) => void;
 }
+
+/** Octets relayed so far, to the mail server and to the client. */
+export type RelayProgress = () => readonly [toUpstream: number, toClient: number];
 
 export interface RelayResult {
   readonly octetsToUpstream: number;
@@ -64,6 +69,7 @@ export async function relay(
   const alive = () => deadline.arm(options.timeoutMs);
   const toUpstream = new Pump(client, upstream, options.fromClient, alive, ports.buffers);
   const toClient = new Pump(upstream, client, options.fromUpstream, alive, ports.buffers);
+  options.began?.(() => [toUpstream.octets, toClient.octets]);
 
   const clientSide = toUpstream.run().then(async (end) => {
     endedBy ??= "client";

@@ -11,6 +11,8 @@ import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { Dialer, SocketAddress, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
 import type { BufferPool } from "./buffer_pool.ts";
+import type { SessionBoard } from "./session_board.ts";
+import type { SignInHolds } from "./sign_in_holds.ts";
 import type { UpstreamHealth } from "./upstream_health.ts";
 
 /** One server of the configuration, built once. */
@@ -52,4 +54,8 @@ export interface Services {
   readonly newSessionId: () => string;
   /** Counts connections, from 1. */
   readonly nextConnection: () => number;
+  /** Where sessions can be seen by an operator; null where nobody can look. */
+  readonly board: SessionBoard | null;
+  /** Users whose sign-ins wait; null where nobody can hold any. */
+  readonly holds: SignInHolds | null;
 }

@@ -61,6 +61,7 @@ export type SessionOutcome =
   | "upstream_failed"
   | "relay_timeout"
   | "shutdown"
+  | "dismissed" // an operator ended it
   | "internal_error";
 
 export type AuthOutcome = "accepted" | "refused" | "failed";

@@ -25,7 +25,9 @@ export type Interruption =
   /** The process is to end; sessions that only talk to us are asked to come back later. */
   | "drain"
   /** The process ends now. */
-  | "abort";
+  | "abort"
+  /** An operator ends this session. */
+  | "dismiss";
 
 export interface ForcedMove {
   /** What the client still hears. */
@@ -43,7 +45,7 @@ const CUT: ForcedMove = { say: null, outcome: "shutdown" };
  * RFC 5321 §3.8: a server that ends a session on its own account says 421 first. It can do so where the client
  * expects SMTP and no reply of ours or of the mail server may be half sent.
  */
-const MOVES: Readonly<Record<JointPhase, Readonly<Record<Interruption, ForcedMove>>>> = {
+const MOVES: Readonly<Record<JointPhase, Readonly<Record<Exclude<Interruption, "dismiss">, ForcedMove>>>> = {
   // No SMTP yet: closed without a word, as nginx does (spec §2.9).
   proxy_header: { deadline: SILENT_TIMEOUT, drain: CUT, abort: CUT },
   handshake: { deadline: SILENT_TIMEOUT, drain: CUT, abort: CUT },
@@ -63,7 +65,10 @@ const MOVES: Readonly<Record<JointPhase, Readonly<Record<Interruption, ForcedMov
 
 /** The move that `interruption` forces in `phase`. */
 export function forcedMove(phase: JointPhase, interruption: Interruption): ForcedMove {
-  return MOVES[phase][interruption];
+  // One session is ended as all of them are when the process ends.
+  return interruption === "dismiss"
+    ? { say: MOVES[phase].abort.say, outcome: "dismissed" }
+    : MOVES[phase][interruption];
 }
 
 /** The reply of a forced move, or null. */

@@ -65,6 +65,7 @@ const OUTCOME_ROWS: Readonly<Record<SessionOutcome, true>> = {
   upstream_failed: true,
   relay_timeout: true,
   shutdown: true,
+  dismissed: true,
   internal_error: true,
 };
 

@@ -8,6 +8,8 @@ import { Connection } from "../../../src/driver/connection.ts";
 import { UpstreamHealth } from "../../../src/driver/upstream_health.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driver/runtime.ts";
 import type { ServerSettings } from "../../../src/config/settings.ts";
+import { SessionBoard } from "../../../src/driver/session_board.ts";
+import { SignInHolds } from "../../../src/driver/sign_in_holds.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
 import type { Log, Metrics, SessionOutcome, SessionState } from "../../../src/ports/telemetry.ts";
@@ -92,6 +94,8 @@ export class Bench {
   readonly near: InMemoryTransport;
   /** One line for each call of the metrics, in order. */
   readonly counted: string[] = [];
+  readonly board = new SessionBoard();
+  readonly holds = new SignInHolds();
   /** The state in which the session is counted; null before it begins and when it has ended. */
   state: SessionState | null = null;
   readonly log: { level: string; event: string; message: string; text: string }[] = [];
@@ -223,6 +227,8 @@ export class Bench {
       isOwnListener: (address) => (this.#options.own ?? []).includes(hostOf(address)),
       newSessionId: () => "5e5510",
       nextConnection: () => 1,
+      board: this.board,
+      holds: this.holds,
     };
   }
 

@@ -14,7 +14,7 @@ interface PhaseCase {
   /** The session's own deadline in this phase, milliseconds; null where it has none. */
   readonly deadlineMs: number | null;
   /** What the client hears and how it is counted; null where the session goes on. */
-  readonly ends: Readonly<Record<Interruption, string | null>>;
+  readonly ends: Readonly<Record<Exclude<Interruption, "dismiss">, string | null>>;
   /** After an interruption that changes nothing: the session must get to its end. */
   readonly finish?: (bench: Bench) => Promise<void>;
   readonly finished?: string;
@@ -122,8 +122,10 @@ const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
 };
 
 for (const [phase, row] of Object.entries(CASES)) {
-  for (const cause of ["deadline", "drain", "abort"] as const) {
-    const expected = row.ends[cause];
+  for (const cause of ["deadline", "drain", "abort", "dismiss"] as const) {
+    const expected = cause === "dismiss"
+      ? row.ends.abort!.replace("|shutdown", "|dismissed")
+      : row.ends[cause];
     // Where a deadline changes nothing, a drain behind it shows that the session is where it was.
     const last = expected === null && cause === "deadline" ? row.ends.drain : expected;
     Deno.test(`a session that is ${phase} takes ${cause}: ${expected ?? "it goes on"}`, async () => {

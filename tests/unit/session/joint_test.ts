@@ -3,7 +3,7 @@ import { forcedMove, type Interruption, type JointPhase, spoken } from "../../..
 import { serverReplies } from "../../../src/session/replies.ts";
 
 /** The full product: a new phase or cause fails to compile until it has its row. */
-const EXPECTED: Record<JointPhase, Record<Interruption, string>> = {
+const EXPECTED: Record<JointPhase, Record<Exclude<Interruption, "dismiss">, string>> = {
   proxy_header: { deadline: "silence, timeout", drain: "silence, shutdown", abort: "silence, shutdown" },
   handshake: { deadline: "silence, timeout", drain: "silence, shutdown", abort: "silence, shutdown" },
   resolving: { deadline: "goes on", drain: "421 4.3.2, shutdown", abort: "421 4.3.2, shutdown" },
@@ -17,8 +17,9 @@ const EXPECTED: Record<JointPhase, Record<Interruption, string>> = {
 
 Deno.test("forcedMove() has a move for every phase and cause", () => {
   const replies = serverReplies("mx.test", { plain: [], secure: [] });
-  for (const [phase, row] of Object.entries(EXPECTED) as [JointPhase, Record<Interruption, string>][]) {
-    for (const [cause, expected] of Object.entries(row) as [Interruption, string][]) {
+  for (const [phase, row] of Object.entries(EXPECTED) as [JointPhase, typeof EXPECTED[JointPhase]][]) {
+    const rows = { ...row, dismiss: row.abort.replace("shutdown", "dismissed") };
+    for (const [cause, expected] of Object.entries(rows) as [Interruption, string][]) {
       const move = forcedMove(phase, cause);
       const word = spoken(move, replies);
       const said = word === null ? "silence" : new TextDecoder().decode(word.bytes).slice(0, 9);

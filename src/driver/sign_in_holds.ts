@@ -1,0 +1,45 @@
+import type { Clock } from "../ports/clock.ts";
+
+/** How a sign-in that may have been held back goes on: it never was, it is no longer, it waited for too long. */
+export type HoldEnd = "free" | "released" | "late";
+
+/** Users whose sign-ins wait, as while their mailboxes move. Names are byte strings; case of ASCII does not count. */
+export class SignInHolds {
+  readonly #held = new Map<string, PromiseWithResolvers<void>>();
+  #waitMs = 0;
+
+  /** Holds exactly these users from now on, each sign-in for `waitMs` at most; those of all others go on. */
+  set(users: readonly string[], waitMs: number): void {
+    this.#waitMs = waitMs;
+    const wanted = new Set(users.map(fold));
+    for (const [user, { resolve }] of this.#held) {
+      if (wanted.has(user)) continue;
+      this.#held.delete(user);
+      resolve();
+    }
+    for (const user of wanted) {
+      if (!this.#held.has(user)) this.#held.set(user, Promise.withResolvers());
+    }
+  }
+
+  /** Whether this user is held. */
+  has(user: string): boolean {
+    return this.#held.size > 0 && this.#held.has(fold(user));
+  }
+
+  /** Waits until the user is released; `signal` ends the wait as if it were too long. */
+  async wait(user: string, clock: Clock, signal: AbortSignal): Promise<HoldEnd> {
+    const held = this.#held.get(fold(user));
+    if (held === undefined) return "free";
+    const waiting = new AbortController();
+    const end = AbortSignal.any([signal, waiting.signal]);
+    const late = clock.sleep(this.#waitMs, end).then((): HoldEnd => "late");
+    const how = await Promise.race([held.promise.then((): HoldEnd => "released"), late]);
+    waiting.abort();
+    return how;
+  }
+}
+
+function fold(user: string): string {
+  return user.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
