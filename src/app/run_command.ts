@@ -1,14 +1,15 @@
-import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config } from "../config/settings.ts";
+import { SessionBoard } from "../driver/session_board.ts";
+import { SignInHolds } from "../driver/sign_in_holds.ts";
 import { createClock } from "../io/deadlines.ts";
 import type { MainContext } from "../config/nginx_main.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
-import type { SocketAddress } from "../ports/transport.ts";
 import { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
-import { type MetricsServer, type MetricsSource, serveMetrics } from "../telemetry/metrics_server.ts";
-import { exposeMetrics } from "../telemetry/metrics_text.ts";
+import { AdminListener } from "./admin_listener.ts";
+import { answerQuestion } from "./admin_questions.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
 import { type ChosenConfig, CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
@@ -82,26 +83,26 @@ async function runConfig(
   const { logs } = opened;
   const log = logs.process;
   const guard = guardThread(log);
+  const clock = createClock();
   const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
-  let metricsServer: MetricsServer | null = null;
+  let admin: AdminListener | null = null;
   let pid: PidFile | null = null;
-  let stopping = false;
   try {
     const workers = workerCount(config);
-    const postern = await (workers === 1 ? serveAlone(config, logs) : serveShared(config, opened, workers));
+    const postern = await (workers === 1
+      ? serveAlone(config, logs)
+      : serveShared(config, opened, { count: workers, clock }));
     // Only who has the addresses may say so: another one that runs keeps its file.
-    if (pidFile !== null) pid = await ownPidFile(pidFile, postern);
-    if (config.main.metrics_listen !== null) {
-      metricsServer = await openMetrics(config.main.metrics_listen, {
-        expose: () => exposeMetrics({ process: facts, blocks: postern.metrics }),
-        healthy: () => !stopping,
-      });
+    if (pidFile !== null) {
+      pid = await ownPidFile(pidFile, postern);
     }
+    admin = await AdminListener.open(config, { process: facts, log, clock, workers: postern });
     log.event("notice", "ready", `postern ${VERSION} is ready`, null, {
       listeners: postern.addresses.length,
       workers,
     });
-    await untilStopped(postern, logs, () => stopping = true);
+    await untilStopped(postern, logs, () =>
+      admin?.drain());
     log.event("notice", "stopped", "all sessions have ended", null);
     return 0;
   } catch (error) {
@@ -111,31 +112,41 @@ async function runConfig(
     return 1;
   } finally {
     pid?.remove();
-    await metricsServer?.close();
+    await admin?.close();
     await logs.close();
     guard.release();
   }
 }
 
 /** Serves with other threads. */
-async function serveShared(config: Config, { logs, outputs }: OpenedLogs, count: number): Promise<Workers> {
-  const clock = createClock();
-  return await serveWithWorkers(config, { count, log: logs.process, outputs, clock });
+async function serveShared(
+  config: Config,
+  { logs, outputs }: OpenedLogs,
+  options: { readonly count: number; readonly clock: Clock },
+): Promise<Workers> {
+  return await serveWithWorkers(config, { ...options, log: logs.process, outputs });
 }
 
 /** Serves with this thread alone. */
 async function serveAlone(config: Config, logs: Logs): Promise<Workers> {
   const metrics = new MetricMemory();
+  const board = new SessionBoard();
+  const holds = new SignInHolds();
   const postern = await serve(config, {
     log: logs.process,
     logs,
     metrics: new CountedMetrics(metrics),
+    board,
+    holds,
   });
   return {
     get addresses() {
       return postern.addresses;
     },
     metrics: [metrics],
+    crashes: 0,
+    ask: (question) => Promise.resolve([{ worker: 1, answer: answerQuestion(question, board), ms: 0 }]),
+    hold: ({ users, waitMs }) => holds.set(users, waitMs),
     get sessions() {
       return postern.sessions;
     },
@@ -181,16 +192,6 @@ async function untilStopped(
   await postern.stop(graceMs);
   // The listeners stay: the process is about to end, and a signal that nobody hears would kill it before its log
   // is written.
-}
-
-async function openMetrics(address: SocketAddress, source: MetricsSource): Promise<MetricsServer> {
-  try {
-    return await serveMetrics(address, source);
-  } catch (error) {
-    throw new Error(`Cannot serve metrics on ${formatSocketAddress(address)}: ${reason(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 async function shutDebugger(runtimeDebugger: RuntimeDebugger, log: Log): Promise<void> {

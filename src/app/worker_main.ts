@@ -4,10 +4,13 @@
  * @module
  */
 import type { Config } from "../config/settings.ts";
+import { SessionBoard } from "../driver/session_board.ts";
+import { SignInHolds } from "../driver/sign_in_holds.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import type { LogOrigin } from "../telemetry/open_log.ts";
+import { answerQuestion } from "./admin_questions.ts";
 import { CurrentLog } from "./current_log.ts";
 import { type Logs, openLogs } from "./open_logs.ts";
 import { PostedLines } from "./posted_lines.ts";
@@ -23,6 +26,8 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 const lines = new PostedLines((message) => scope.postMessage(message));
+const board = new SessionBoard();
+const holds = new SignInHolds();
 let openOwnLogs: (config: Config) => Logs;
 let running: Promise<Serving | null> | null = null;
 
@@ -53,15 +58,25 @@ scope.addEventListener("message", ({ data }) => {
     case "stop":
       void stop(data.graceMs);
       break;
+    case "hold":
+      holds.set(data.holds.users, data.holds.waitMs);
+      break;
+    case "ask":
+      scope.postMessage({
+        kind: "answer",
+        ticket: data.ticket,
+        answer: answerQuestion(data.question, board),
+      });
+      break;
     case "written":
       lines.written(data.ticket, data.ok);
       break;
   }
 });
 
-async function start(
-  { worker, config, metrics, connections, listeners }: ToWorker & { readonly kind: "start" },
-) {
+async function start(message: ToWorker & { readonly kind: "start" }) {
+  const { worker, config, metrics, connections, listeners } = message;
+  holds.set(message.holds.users, message.holds.waitMs);
   const origin: LogOrigin = { open: (to) => lines.open(to), worker };
   openOwnLogs = (config) => openLogs(config, origin);
   const logs = openOwnLogs(config);
@@ -74,6 +89,8 @@ async function start(
       logs,
       metrics: new CountedMetrics(new MetricMemory(metrics)),
       worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1, listeners },
+      board,
+      holds,
     });
     scope.postMessage({ kind: "serving", addresses: postern.addresses });
     return { postern, logs, log };

@@ -5,7 +5,16 @@
  */
 import type { Config } from "../config/settings.ts";
 import type { SocketAddress } from "../ports/transport.ts";
+import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
 import type { LogDestination } from "../telemetry/log_outputs.ts";
+
+/** Users whose sign-ins wait ({@linkcode SignInHolds}). */
+export interface HeldUsers {
+  /** Byte strings. */
+  readonly users: readonly string[];
+  /** How long each sign-in waits at most, milliseconds. */
+  readonly waitMs: number;
+}
 
 /** To a worker: first `start`, once. */
 export type ToWorker =
@@ -21,11 +30,16 @@ export type ToWorker =
     readonly connections: SharedArrayBuffer;
     /** Where workers listen already: those on Unix sockets are the first one's alone. */
     readonly listeners: readonly SocketAddress[];
+    readonly holds: HeldUsers;
   }
   /** To make another configuration ready, which `commit` puts in force and `abort` gives up. */
   | { readonly kind: "prepare"; readonly config: Config; readonly listeners: readonly SocketAddress[] }
   | { readonly kind: "commit" }
   | { readonly kind: "abort" }
+  /** Exactly these users are held from now on. */
+  | { readonly kind: "hold"; readonly holds: HeldUsers }
+  /** Is answered with the same ticket. */
+  | { readonly kind: "ask"; readonly ticket: number; readonly question: AdminQuestion }
   | { readonly kind: "stop"; readonly graceMs: number }
   /** The lines with this ticket have been written, or could not be. */
   | { readonly kind: "written"; readonly ticket: number; readonly ok: boolean };
@@ -39,6 +53,7 @@ export type FromWorker =
   | { readonly kind: "prepared"; readonly addresses: readonly SocketAddress[] }
   /** That configuration cannot be used; the one before is in force. */
   | { readonly kind: "unprepared"; readonly reason: string }
+  | { readonly kind: "answer"; readonly ticket: number; readonly answer: AdminAnswer }
   /** All of its sessions and lines are done. */
   | { readonly kind: "stopped" }
   | {

@@ -1,8 +1,10 @@
 import type { Config } from "../config/settings.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import { destinationKey, type LogOutputs } from "../telemetry/log_outputs.ts";
 import type { LogSink } from "../telemetry/log_sink.ts";
-import type { FromWorker, ToWorker } from "./worker_messages.ts";
+import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
+import type { FromWorker, HeldUsers, ToWorker } from "./worker_messages.ts";
 
 /** The part of `Worker` that is used. */
 export interface Thread {
@@ -29,6 +31,9 @@ export class WorkerThread {
   readonly #serving = Promise.withResolvers<readonly SocketAddress[] | null>();
   readonly #ended = Promise.withResolvers<WorkerEnd>();
   #prepared: ((answer: WorkerPrepared) => void) | null = null;
+  /** Who waits for the answer with a ticket; null when the worker has ended. */
+  #asked: Map<number, (answer: AdminAnswer | null) => void> | null = new Map();
+  #tickets = 0;
 
   constructor(thread: Thread, start: ToWorker & { readonly kind: "start" }, outputs: LogOutputs) {
     this.#thread = thread;
@@ -64,6 +69,29 @@ export class WorkerThread {
     this.#thread.postMessage({ kind: "abort" });
   }
 
+  /** Asks it something; null when it has ended, ends before it answers, or takes longer than `ms`. */
+  ask(question: AdminQuestion, clock: Clock, ms: number): Promise<AdminAnswer | null> {
+    const asked = this.#asked;
+    if (asked === null) return Promise.resolve(null);
+    const ticket = ++this.#tickets;
+    return new Promise((resolve) => {
+      const late = clock.deadline(() => settle(null));
+      const settle = (answer: AdminAnswer | null) => {
+        late.disarm();
+        asked.delete(ticket);
+        resolve(answer);
+      };
+      asked.set(ticket, settle);
+      late.arm(ms);
+      this.#thread.postMessage({ kind: "ask", ticket, question });
+    });
+  }
+
+  /** Tells it which users are held. */
+  hold(holds: HeldUsers): void {
+    this.#thread.postMessage({ kind: "hold", holds });
+  }
+
   /** Asks it to end its sessions and itself. */
   stop(graceMs: number): void {
     this.#thread.postMessage({ kind: "stop", graceMs });
@@ -75,6 +103,8 @@ export class WorkerThread {
     this.#thread.terminate();
     for (const sink of this.#sinks.values()) sink.close();
     this.#sinks.clear();
+    for (const settle of this.#asked?.values() ?? []) settle(null);
+    this.#asked = null;
     this.#serving.resolve(null);
     this.#ended.resolve(how);
   }
@@ -92,6 +122,9 @@ export class WorkerThread {
         break;
       case "unprepared":
         this.#prepared?.({ reason: message.reason });
+        break;
+      case "answer":
+        this.#asked?.get(message.ticket)?.(message.answer);
         break;
       case "stopped":
         this.end({ kind: "stopped" });

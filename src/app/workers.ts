@@ -16,10 +16,14 @@ import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { checkFree } from "./free_addresses.ts";
 import { pinPorts } from "./pinned_ports.ts";
 import { type Postern, type PreparedConfig, type ServerLogs, tellAddresses } from "./serve.ts";
+import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
+import type { HeldUsers } from "./worker_messages.ts";
 import { type Thread, type WorkerEnd, WorkerThread } from "./worker_thread.ts";
 
 /** A worker that crashes again is replaced at most once in this time, milliseconds. */
 const REPLACE_MS = 1000;
+/** What a worker may take to answer a question, milliseconds. */
+const ANSWER_MS = 1000;
 /** What workers may take, beyond the grace of their sessions, to tell that they have ended; milliseconds. */
 const END_MS = 5000;
 /** What the sessions of a worker may take that is not needed any more, milliseconds. */
@@ -38,10 +42,24 @@ export interface WorkersOptions {
   readonly newThread?: (worker: number) => Thread;
 }
 
-/** Workers that serve. */
+/** Threads that serve: workers, or this thread alone. */
 export interface Workers extends Postern {
   /** The counters of each worker, and of those that were in its place before. */
   readonly metrics: readonly MetricMemory[];
+  /** Workers that have crashed so far. */
+  readonly crashes: number;
+  /** Asks every worker something; none is waited for longer than a second. */
+  ask(question: AdminQuestion): Promise<readonly WorkerAnswer[]>;
+  /** Holds exactly these users from now on, in workers that are yet to come too. */
+  hold(holds: HeldUsers): void;
+}
+
+/** What a worker answered; null when it gave no answer in time. */
+export interface WorkerAnswer {
+  readonly worker: number;
+  readonly answer: AdminAnswer | null;
+  /** How long that took, milliseconds. */
+  readonly ms: number;
 }
 
 /**
@@ -103,6 +121,8 @@ class RunningWorkers implements Workers {
   readonly #keepers = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   addresses: readonly SocketAddress[] = [];
+  crashes = 0;
+  #holds: HeldUsers = { users: [], waitMs: 0 };
 
   constructor(config: Config, options: WorkersOptions) {
     this.#config = config;
@@ -116,6 +136,22 @@ class RunningWorkers implements Workers {
 
   get metrics(): readonly MetricMemory[] {
     return [...[...this.#places, ...this.#leaving].map(({ metrics }) => metrics), this.#left];
+  }
+
+  async ask(question: AdminQuestion): Promise<readonly WorkerAnswer[]> {
+    const places = this.#places;
+    const answers = await Promise.all([...places, ...this.#leaving].map(async ({ worker, thread }) => {
+      const asked = performance.now();
+      const answer = await thread.ask(question, this.#options.clock, ANSWER_MS);
+      return { worker, answer, ms: performance.now() - asked };
+    }));
+    // One that is given up may end at any time.
+    return answers.filter(({ answer }, at) => answer !== null || at < places.length);
+  }
+
+  hold(holds: HeldUsers): void {
+    this.#holds = holds;
+    for (const { thread } of [...this.#places, ...this.#leaving]) thread.hold(holds);
   }
 
   /** The first worker alone, as it learns the ports that the kernel chose; then the others at once. */
@@ -236,6 +272,7 @@ class RunningWorkers implements Workers {
       metrics: metrics.memory,
       connections: this.#connections,
       listeners: this.addresses,
+      holds: this.#holds,
     };
     return new WorkerThread(thread, { kind: "start", ...start }, this.#options.outputs);
   }
@@ -271,6 +308,7 @@ class RunningWorkers implements Workers {
 
   #tellCrash({ worker, metrics }: Place, reason: string): void {
     const sessions = metrics.abandon();
+    this.crashes++;
     const message = `worker ${worker} crashed: ${reason}`;
     this.#options.log.event("crit", "worker_crashed", message, null, { worker, reason, sessions });
   }

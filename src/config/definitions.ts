@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { adminDirectives } from "./definitions_admin.ts";
 import {
   coreDirectives,
   type FoldedSettings,
@@ -27,7 +28,10 @@ export type ServerDirectiveValues =
   & StatedOnly;
 
 /** Directives that hold once, directly under `mail:`. */
-export const processDirectives: DirectiveTable<MainDirectiveValues> = mainDirectives;
+export const processDirectives: DirectiveTable<MainDirectiveValues> = {
+  ...mainDirectives,
+  ...adminDirectives,
+};
 
 const allServerDirectives = {
   ...coreDirectives,

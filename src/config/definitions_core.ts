@@ -1,5 +1,5 @@
 /** Directives of the process and of listeners, after nginx's mail core and realip modules. */
-import { addressRange, localAddress, resolverTarget } from "./addresses.ts";
+import { addressRange, resolverTarget } from "./addresses.ts";
 import type { DirectiveTable } from "./directive.ts";
 import { listenEntries, type ListenEntry } from "./listen.ts";
 import { errorLogTarget, logTarget } from "./log_target.ts";
@@ -10,6 +10,9 @@ import { listOf, orOff } from "./value_type.ts";
 /** What only `mail:` says; `error_log` is a directive of servers that `mail:` may have as well. */
 export type MainDirectiveValues = Omit<MainSettings, "error_log">;
 
+/** Those of the process itself; `definitions_admin.ts` has others. */
+type ProcessSettings = Pick<MainDirectiveValues, "log" | "worker_processes">;
+
 export const mainDirectives = {
   log: {
     context: "main",
@@ -17,13 +20,6 @@ export const mainDirectives = {
     default: "stderr info",
     doc:
       "Where the structured log goes and from which level on: a file, `stderr`, `stdout` or `off`, then the level.",
-    source: "Postern",
-  },
-  metrics_listen: {
-    context: "main",
-    type: orOff(localAddress),
-    default: "off",
-    doc: "Address on which metrics are served over HTTP.",
     source: "Postern",
   },
   worker_processes: {
@@ -34,7 +30,7 @@ export const mainDirectives = {
     source: "nginx",
     note: "They are threads of one process, not processes. In nginx the default is 1.",
   },
-} as const satisfies DirectiveTable<MainDirectiveValues>;
+} as const satisfies DirectiveTable<ProcessSettings>;
 
 /** Directives that leave no setting of their own: they are part of other settings once the file is read. */
 export interface FoldedSettings {

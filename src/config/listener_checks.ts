@@ -6,16 +6,16 @@ import type { SocketAddress } from "../ports/transport.ts";
 import type { ListenEntry } from "./listen.ts";
 import type { Place, ProblemList } from "./problem.ts";
 
-/** Where `metrics_listen` stands and what it says. */
-export interface MetricsListen {
+/** Where `admin_listen` stands and what it says. */
+export interface AdminListen {
   readonly at: Place;
   readonly address: SocketAddress;
 }
 
-/** Reports two listeners on one address, that of the metrics too, and `ipv6only` where it cannot be had. */
+/** Reports two listeners on one address, that of `admin_listen` too, and `ipv6only` where it cannot be had. */
 export function checkListeners(
   entries: readonly ListenEntry[],
-  metrics: MetricsListen | null,
+  admin: AdminListen | null,
   problems: ProblemList,
 ): void {
   const first = new Map<string, ListenEntry>();
@@ -32,11 +32,11 @@ export function checkListeners(
       );}
   }
   for (const entry of entries) checkIpv6Only(entry, first, problems);
-  if (metrics === null || metrics.address.kind === "tcp" && metrics.address.port === 0) return;
-  const text = formatSocketAddress(metrics.address);
+  if (admin === null || admin.address.kind === "tcp" && admin.address.port === 0) return;
+  const text = formatSocketAddress(admin.address);
   const taken = first.get(text);
   if (taken === undefined) return;
-  problems.add(metrics.at, "conflict", `"${text}" is an address for mail: line ${taken.at.line} has it`);
+  problems.add(admin.at, "conflict", `"${text}" is an address for mail: line ${taken.at.line} has it`);
 }
 
 function checkIpv6Only(

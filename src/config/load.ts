@@ -5,11 +5,12 @@
  *
  * @module
  */
+import { checkAdmin } from "./admin_checks.ts";
 import { processDirectives, serverDirectives, type ServerDirectiveValues } from "./definitions.ts";
 import { defaultOf, EffectiveServer, Level } from "./effective.ts";
 import { directoryOf, type FileAccess, joinPath } from "./file_access.ts";
 import { FileChecks } from "./file_checks.ts";
-import { checkListeners, type MetricsListen } from "./listener_checks.ts";
+import { type AdminListen, checkListeners } from "./listener_checks.ts";
 import { nearName } from "./near_name.ts";
 import { type ConfigProblem, ProblemList, quoteFound } from "./problem.ts";
 import { checkServer, pairCertificates } from "./server_checks.ts";
@@ -43,7 +44,8 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
     return new EffectiveServer(Level.read(map, "server", [], inWays(reading, mail, map), problems), level);
   });
   checkAll(servers, files, problems);
-  checkListeners(servers.flatMap((server) => server.get("listen") ?? []), metricsListen(level), problems);
+  checkAdmin(level, files, problems);
+  checkListeners(servers.flatMap((server) => server.get("listen") ?? []), adminListen(level), problems);
   const serverSettings = servers.map((server) => buildServer(server, files, problems));
   const main = buildMain(level);
   if (problems.count > 0 || main === null || serverSettings.includes(null)) return problems.sorted();
@@ -102,9 +104,9 @@ function checkAll(servers: readonly EffectiveServer[], files: FileAccess, proble
   }
 }
 
-function metricsListen(mail: Level): MetricsListen | null {
-  const given = mail.given.get("metrics_listen");
-  const address = given?.value as MainSettings["metrics_listen"] | undefined;
+function adminListen(mail: Level): AdminListen | null {
+  const given = mail.given.get("admin_listen");
+  const address = given?.value as MainSettings["admin_listen"] | undefined;
   return given === undefined || !address ? null : { at: given.at, address };
 }
 

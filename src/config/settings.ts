@@ -22,8 +22,11 @@ export interface MainSettings {
   readonly log: LogTarget;
   /** `error_log` as it stands under `mail:`: what happens outside of sessions goes there too. */
   readonly error_log: readonly LogTarget[];
-  /** Where metrics are served over HTTP, or null. */
-  readonly metrics_listen: SocketAddress | null;
+  /** Where metrics, health and sessions are served over HTTP, or null. */
+  readonly admin_listen: SocketAddress | null;
+  readonly admin_token_file: string | null;
+  /** How long a sign-in waits whose user is held, milliseconds. */
+  readonly hold_timeout: number;
   /** Threads that serve; `auto` is one for each core. */
   readonly worker_processes: number | "auto";
 }

@@ -11,7 +11,7 @@ export class SignInHolds {
   /** Holds exactly these users from now on, each sign-in for `waitMs` at most; those of all others go on. */
   set(users: readonly string[], waitMs: number): void {
     this.#waitMs = waitMs;
-    const wanted = new Set(users.map(fold));
+    const wanted = new Set(users.map(foldCase));
     for (const [user, { resolve }] of this.#held) {
       if (wanted.has(user)) continue;
       this.#held.delete(user);
@@ -24,12 +24,12 @@ export class SignInHolds {
 
   /** Whether this user is held. */
   has(user: string): boolean {
-    return this.#held.size > 0 && this.#held.has(fold(user));
+    return this.#held.size > 0 && this.#held.has(foldCase(user));
   }
 
   /** Waits until the user is released; `signal` ends the wait as if it were too long. */
   async wait(user: string, clock: Clock, signal: AbortSignal): Promise<HoldEnd> {
-    const held = this.#held.get(fold(user));
+    const held = this.#held.get(foldCase(user));
     if (held === undefined) return "free";
     const waiting = new AbortController();
     const end = AbortSignal.any([signal, waiting.signal]);
@@ -40,6 +40,7 @@ export class SignInHolds {
   }
 }
 
-function fold(user: string): string {
+/** One form of a name for all ways to write its letters. */
+export function foldCase(user: string): string {
   return user.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

@@ -78,8 +78,8 @@ Deno.test("an address that is taken ends run with 1, and says which", async () =
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${taken.addr.port}`;
   const forMail = { servers: [{ listen: address }] };
-  const forMetrics = { servers: [{ listen: "127.0.0.1:0" }], metrics_listen: address };
-  for (const directives of [forMail, forMetrics]) {
+  const forAdmin = { servers: [{ listen: "127.0.0.1:0" }], admin_listen: address };
+  for (const directives of [forMail, forAdmin]) {
     await withTempDir(async (directory) => {
       const file = `${directory}/postern.yaml`;
       await Deno.writeTextFile(

@@ -37,6 +37,13 @@ class FakeThread implements Thread {
     return first;
   }
 
+  /** The question that it was asked last. */
+  asked(): Extract<ToWorker, { kind: "ask" }> {
+    const last = this.received.at(-1);
+    assert.ok(last?.kind === "ask");
+    return last;
+  }
+
   say(data: FromWorker): void {
     this.onmessage?.(new MessageEvent("message", { data }));
   }
@@ -383,3 +390,36 @@ for (const [name, mail, count] of COUNTS) {
     assert.equal(workerCount(configOf(mail)), count);
   });
 }
+
+Deno.test("a question goes to every worker, and one that is dead or stuck does not hold the others up", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 3);
+  const answers = workers.ask({ about: "end", id: "a1" });
+  const [first, second] = stage.threads;
+  const { ticket } = first!.asked();
+  first!.say({ kind: "answer", ticket, answer: { about: "end", ended: true } });
+  first!.say({ kind: "answer", ticket, answer: { about: "end", ended: false } });
+  second!.crash("planted");
+  stage.clock.advance(1000);
+  assert.deepEqual((await answers).map(({ worker, answer }) => [worker, answer]), [
+    [1, { about: "end", ended: true }],
+    [2, null],
+    [3, null],
+  ]);
+  await workers.stop(0);
+  assert.deepEqual((await workers.ask({ about: "pulse" })).map(({ answer }) => answer), [null, null, null]);
+});
+
+Deno.test("users who are held are held in every worker, and in one that takes another's place", async () => {
+  const stage = new Stage();
+  const workers = await stage.serving(ONE_PORT, 2);
+  const holds = { users: ["ada"], waitMs: 5 };
+  workers.hold(holds);
+  for (const thread of stage.threads) assert.deepEqual(thread.received.at(-1), { kind: "hold", holds });
+  stage.threads[1]!.crash("planted");
+  await until(() => stage.threads.length === 3);
+  assert.deepEqual(stage.threads[2]!.start.holds, holds);
+  stage.threads[2]!.serve(40_000);
+  assert.equal(workers.crashes, 1);
+  await workers.stop(0);
+});

@@ -47,20 +47,20 @@ Deno.test("ipv6only is refused where the runtime cannot do it", () => {
   );
 });
 
-Deno.test("an address for mail is none for the metrics, however it is written", () => {
-  const withMetrics = (address: string, ...listeners: string[]) =>
-    listening(...listeners).replace("mail:\n", `mail:\n  metrics_listen: ${JSON.stringify(address)}\n`);
+Deno.test("an address for mail is none for the admin listener, however it is written", () => {
+  const withAdmin = (address: string, ...listeners: string[]) =>
+    listening(...listeners).replace("mail:\n", `mail:\n  admin_listen: ${JSON.stringify(address)}\n`);
   for (
-    const [metrics, listener, text] of [
+    const [admin, listener, text] of [
       ["127.0.0.1:25", "127.0.0.1:25", "127.0.0.1:25"],
       ["[::1]:25", "[0:0:0:0:0:0:0:1]:25", "[::1]:25"],
       ["unix:/run/p.sock", "unix:/run/p.sock", "unix:/run/p.sock"],
     ] as const
   ) {
-    assert.deepEqual(loadBad(withMetrics(metrics, listener)), [
-      `postern.yaml:2:19: mail.metrics_listen: "${text}" is an address for mail: line 5 has it`,
+    assert.deepEqual(loadBad(withAdmin(admin, listener)), [
+      `postern.yaml:2:17: mail.admin_listen: "${text}" is an address for mail: line 5 has it`,
     ]);
   }
-  loadGood(withMetrics("127.0.0.1:0", "127.0.0.1:0"));
-  loadGood(withMetrics("127.0.0.1:9901", "127.0.0.1:25"));
+  loadGood(withAdmin("127.0.0.1:0", "127.0.0.1:0"));
+  loadGood(withAdmin("127.0.0.1:9901", "127.0.0.1:25"));
 });

@@ -8,8 +8,10 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
   const { main, servers: [server] } = loadGood(BASIC);
   assert.deepEqual(main, {
     log: { to: { kind: "stderr" }, level: "info" },
-    metrics_listen: null,
     worker_processes: "auto",
+    admin_listen: null,
+    admin_token_file: null,
+    hold_timeout: 60_000,
     error_log: [],
   });
   assert.deepEqual(server, {

@@ -7,7 +7,9 @@ import { loadBad, loadGood } from "./reading.ts";
 /** Every directive with a value that is not its default, where there is another one. */
 const EVERYTHING = `mail:
   log: /var/log/postern.log debug
-  metrics_listen: "[::1]:9901"
+  admin_listen: "[::]:9025"
+  admin_token_file: /etc/postern/admin.token
+  hold_timeout: 90s
   worker_processes: 64
   server_name: mail.example.com
   error_log: [/var/log/mail.log, stderr crit]
@@ -69,6 +71,7 @@ Deno.test("printConfig() writes a text that loads to the same settings", async (
     "/b.key": otherServer.key,
     "/ca.pem": root.certificate,
     "/crl.pem": revocationList,
+    "/etc/postern/admin.token": "0123456789abcdef\n",
     "/phrases": "one\n",
   };
   const config = loadGood(EVERYTHING, files);

@@ -1,21 +1,15 @@
 /**
- * Metrics over HTTP (`metrics_listen`).
+ * The listening socket of the admin listener (`admin_listen`).
  *
  * @module
  */
 import type { SocketAddress } from "../ports/transport.ts";
-import { EXPOSITION_TYPE } from "./metrics_text.ts";
 
-/** What the server tells. */
-export interface MetricsSource {
-  /** Text for `GET /metrics`. */
-  expose(): Promise<string>;
-  /** Whether `GET /healthz` is to answer 200 instead of 503: false while the process drains. */
-  healthy(): boolean;
-}
+/** For the owner of the process alone: whoever may connect may end sessions. */
+const SOCKET_UMASK = 0o177;
 
-/** A running metrics server. */
-export interface MetricsServer {
+/** A running HTTP server. */
+export interface HttpServer {
   /** Where it listens, with the kernel's port where 0 was asked for. */
   readonly address: SocketAddress;
   /** Ends all of its connections and stops listening. Idempotent. */
@@ -23,17 +17,19 @@ export interface MetricsServer {
 }
 
 /**
- * Serves `/metrics` and `/healthz` on `address`.
+ * Serves HTTP on `address`.
  * @throws {Deno.errors.AddrInUse} when somebody else listens there.
  */
-export async function serveMetrics(address: SocketAddress, source: MetricsSource): Promise<MetricsServer> {
+export async function serveHttp(
+  address: SocketAddress,
+  handler: (request: Request) => Promise<Response>,
+): Promise<HttpServer> {
   const stopping = new AbortController();
   const options = { signal: stopping.signal, onListen: () => {} };
-  const handler = (request: Request) => answer(request, source);
   let server: Deno.HttpServer<Deno.Addr>;
   if (address.kind === "unix") {
     await removeStaleSocket(address.path);
-    server = Deno.serve({ ...options, path: address.path }, handler);
+    server = withUmask(SOCKET_UMASK, () => Deno.serve({ ...options, path: address.path }, handler));
   } else {
     server = Deno.serve({ ...options, hostname: address.host, port: address.port }, handler);
   }
@@ -47,18 +43,16 @@ export async function serveMetrics(address: SocketAddress, source: MetricsSource
   };
 }
 
-async function answer(request: Request, source: MetricsSource): Promise<Response> {
-  const { pathname } = new URL(request.url);
-  if (pathname !== "/metrics" && pathname !== "/healthz") return plain(404, "not found\n");
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return plain(405, "method not allowed\n", { allow: "GET, HEAD" });
+/** A mode that is set after the socket is there would come too late for who connects meanwhile. */
+function withUmask<T>(mask: number, open: () => T): T {
+  // Windows has no such thing.
+  if (Deno.build.os === "windows") return open();
+  const before = Deno.umask(mask);
+  try {
+    return open();
+  } finally {
+    Deno.umask(before);
   }
-  if (pathname === "/metrics") return plain(200, await source.expose(), { "content-type": EXPOSITION_TYPE });
-  return source.healthy() ? plain(200, "ok\n") : plain(503, "draining\n");
-}
-
-function plain(status: number, body: string, headers: Record<string, string> = {}): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
 }
 
 /** A socket file outlives its process; it may go when nobody answers on it. */

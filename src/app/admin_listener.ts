@@ -1,0 +1,170 @@
+/**
+ * The admin listener of a running process: what it tells comes from the threads that serve.
+ *
+ * @module
+ */
+import { formatSocketAddress } from "../bytes/socket_address.ts";
+import type { Config } from "../config/settings.ts";
+import { readAdminToken } from "../config/admin_token.ts";
+import { createDialer } from "../io/dialer.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/telemetry.ts";
+import type { Family } from "../telemetry/metric_families.ts";
+import { exposeMetrics, exposeMetricsAsJson, type MetricSources } from "../telemetry/metrics_text.ts";
+import type { ProcessFacts } from "../telemetry/process_families.ts";
+import type { AdminAccess } from "./admin_access.ts";
+import { type AdminSource, answerAdmin, type Verdict, type WorkerSession } from "./admin_routes.ts";
+import { type HttpServer, serveHttp } from "./admin_socket.ts";
+import { type Hold, HoldBook } from "./hold_book.ts";
+import { CalloutReadiness } from "./readiness.ts";
+import { workerFamilies } from "./worker_families.ts";
+import type { Workers } from "./workers.ts";
+
+/** What the listener is opened with. */
+export interface AdminPorts {
+  readonly process: ProcessFacts;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly workers: Workers;
+}
+
+/** A running admin listener. */
+export class AdminListener implements AdminSource {
+  readonly #ports: AdminPorts;
+  readonly #readiness: CalloutReadiness;
+  readonly #book: HoldBook;
+  #config: Config;
+  #server: HttpServer | null = null;
+  #draining = false;
+
+  private constructor(config: Config, ports: AdminPorts) {
+    this.#config = config;
+    this.#ports = ports;
+    const { clock, workers } = ports;
+    this.#readiness = new CalloutReadiness({ clock, dialer: createDialer(), blocks: () => workers.metrics });
+    this.#book = new HoldBook(clock, (users) => {
+      workers.hold({ users, waitMs: this.#config.main.hold_timeout });
+    });
+  }
+
+  /**
+   * Listens where `admin_listen` says; null where it says nothing.
+   * @throws {Error} when the address cannot be listened on, or the token cannot be read.
+   */
+  static async open(config: Config, ports: AdminPorts): Promise<AdminListener | null> {
+    const { admin_listen, admin_token_file } = config.main;
+    if (admin_listen === null) return null;
+    const token = admin_token_file === null ? null : await readToken(admin_token_file);
+    const listener = new AdminListener(config, ports);
+    await listener.#listen(admin_listen, { token, unix: admin_listen.kind === "unix" });
+    return listener;
+  }
+
+  /** Another configuration has followed. */
+  use(config: Config): void {
+    this.#config = config;
+  }
+
+  /** From now on the process is not ready. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Stops listening and releases all users. Idempotent. */
+  async close(): Promise<void> {
+    this.#book.close();
+    await this.#server?.close();
+  }
+
+  async #listen(address: NonNullable<Config["main"]["admin_listen"]>, access: AdminAccess): Promise<void> {
+    try {
+      this.#server = await serveHttp(address, (request) => answerAdmin(request, this, access));
+    } catch (error) {
+      throw new Error(`Cannot serve admin requests on ${formatSocketAddress(address)}: ${reason(error)}`, {
+        cause: error,
+      });
+    }
+    const text = formatSocketAddress(this.#server.address);
+    this.#ports.log.event("notice", "admin_listening", `admin requests are answered on ${text}`, null, {
+      address: text,
+    });
+  }
+
+  async metrics(): Promise<string> {
+    return await exposeMetrics(await this.#sources());
+  }
+
+  async metricsAsJson(): Promise<unknown> {
+    return await exposeMetricsAsJson(await this.#sources());
+  }
+
+  async #sources(): Promise<MetricSources> {
+    const { process, workers } = this.#ports;
+    const others: Family[] = workerFamilies(await workers.ask({ about: "pulse" }), workers.crashes);
+    return { process, blocks: workers.metrics, others };
+  }
+
+  async health(): Promise<Verdict> {
+    // Workers that have ended answer no more, and nobody is to cut those that still relay.
+    if (this.#draining) return { ok: true, text: "draining" };
+    const answers = await this.#ports.workers.ask({ about: "pulse" });
+    const silent = answers.filter(({ answer }) => answer === null).map(({ worker }) => worker);
+    if (silent.length > 0) return { ok: false, text: `no answer from worker ${silent.join(", ")}` };
+    return { ok: true, text: "ok" };
+  }
+
+  async readiness(): Promise<Verdict> {
+    if (this.#draining) return { ok: false, text: "draining" };
+    const health = await this.health();
+    return health.ok ? await this.#readiness.verdict(this.#config) : health;
+  }
+
+  async sessions(user: string | null, most: number): ReturnType<AdminSource["sessions"]> {
+    let total = 0;
+    const silent: number[] = [];
+    const sessions: WorkerSession[] = [];
+    for (const { worker, answer } of await this.#ports.workers.ask({ about: "sessions", user, most })) {
+      if (answer?.about !== "sessions") {
+        silent.push(worker);
+        continue;
+      }
+      total += answer.total;
+      sessions.push(...answer.sessions.map((session) => ({ ...session, worker })));
+    }
+    sessions.sort((one, other) => one.connection - other.connection);
+    return { total, silent, sessions: sessions.slice(0, most) };
+  }
+
+  async endSession(id: string): Promise<boolean> {
+    const answers = await this.#ports.workers.ask({ about: "end", id });
+    return answers.some(({ answer }) => answer?.about === "end" && answer.ended);
+  }
+
+  holds(): readonly Hold[] {
+    return this.#book.holds;
+  }
+
+  hold(user: string, seconds: number): Hold | null {
+    const hold = this.#book.hold(user, seconds);
+    if (hold !== null) {
+      this.#ports.log.event("notice", "user_held", "sign-ins of a user wait", null, { user, seconds });
+    }
+    return hold;
+  }
+
+  release(user: string): boolean {
+    const held = this.#book.release(user);
+    if (held) this.#ports.log.event("notice", "user_released", "sign-ins of a user go on", null, { user });
+    return held;
+  }
+}
+
+async function readToken(file: string): Promise<string> {
+  const read = readAdminToken(await Deno.readTextFile(file));
+  if ("fault" in read) throw new Error(`Cannot use ${file} as admin_token_file: ${read.fault}`);
+  return read.token;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,22 @@
+import { counter, type Family, gauge } from "../telemetry/metric_families.ts";
+import type { WorkerAnswer } from "./workers.ts";
+
+/** What the threads that serve say about themselves, as metrics. */
+export function workerFamilies(answers: readonly WorkerAnswer[], crashes: number): Family[] {
+  const up = answers.map(({ worker, answer }) => ({
+    labels: { worker: String(worker) },
+    value: answer === null ? 0 : 1,
+  }));
+  const reply = answers.map(({ worker, ms }) => ({ labels: { worker: String(worker) }, value: ms / 1000 }));
+  const heap = answers.flatMap(({ worker, answer }) =>
+    answer?.about === "pulse" ? [{ labels: { worker: String(worker) }, value: answer.heapBytes }] : []
+  );
+  return [
+    gauge("postern_worker_up", "Whether a worker answered within a second just now.", up),
+    gauge("postern_worker_reply_seconds", "How long that took: how far its loop lags behind.", reply),
+    gauge("postern_worker_heap_bytes", "Memory that the objects of a worker take.", heap),
+    counter("postern_worker_crashes_total", "Workers that crashed and were replaced.", [
+      { labels: {}, value: crashes },
+    ]),
+  ];
+}
