@@ -1,12 +1,14 @@
 /**
  * Writes what is generated: from the definitions of the directives their table in README.md and the JSON Schema for
- * editors, from the list of differences that the conformance dialogues name the table of them. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
+ * editors, from the list of differences that the conformance dialogues name the table of them, and from the list of
+ * endings theirs. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
  *
  * @module
  */
 import { parse } from "@std/yaml";
 import { configSchema } from "../src/config/json_schema.ts";
 import { directiveTable } from "../src/config/reference.ts";
+import { endingTable } from "../src/telemetry/endings.ts";
 
 /** The lines of README.md between which the table stands. */
 export const TABLE_BEGIN = "<!-- directives: begin, written by `deno task generate` -->";
@@ -23,6 +25,10 @@ export function replaceBetween(text: string, begin: string, end: string, content
 /** The same for the table of differences. */
 export const DIFFERENCES_BEGIN = "<!-- differences: begin, written by `deno task generate` -->";
 export const DIFFERENCES_END = "<!-- differences: end -->";
+
+/** The same for the endings of sessions. */
+export const ENDINGS_BEGIN = "<!-- endings: begin, written by `deno task generate` -->";
+export const ENDINGS_END = "<!-- endings: end -->";
 
 interface Difference {
   readonly what: string;
@@ -56,10 +62,16 @@ function unformatted(table: string): string {
 }
 
 function withTables(readme: string): string | null {
-  const half = replaceBetween(readme, TABLE_BEGIN, TABLE_END, unformatted(directiveTable()));
-  if (half === null) return null;
-  const differences = unformatted(differenceTable(readDifferences()));
-  return replaceBetween(half, DIFFERENCES_BEGIN, DIFFERENCES_END, differences);
+  const tables: readonly (readonly [begin: string, end: string, table: string])[] = [
+    [TABLE_BEGIN, TABLE_END, directiveTable()],
+    [DIFFERENCES_BEGIN, DIFFERENCES_END, differenceTable(readDifferences())],
+    [ENDINGS_BEGIN, ENDINGS_END, endingTable()],
+  ];
+  return tables.reduce<string | null>(
+    (text, [begin, end, table]) =>
+      text === null ? null : replaceBetween(text, begin, end, unformatted(table)),
+    readme,
+  );
 }
 
 /** Paths relative to the checkout, and what each makes of the text that is there; null when it cannot. */

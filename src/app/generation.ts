@@ -1,10 +1,10 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
-import type { Config, ListenSettings, ServerSettings } from "../config/settings.ts";
+import type { Config, ListenSettings } from "../config/settings.ts";
 import { Connection } from "../driver/connection.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime.ts";
-import type { Log } from "../ports/telemetry.ts";
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import type { Interruption } from "../session/joint.ts";
+import type { Logs } from "./open_logs.ts";
 import { buildServer } from "./server_runtime.ts";
 
 /** One listener of a generation: what a connection is served with. */
@@ -35,12 +35,13 @@ export class Generation {
   static async build(
     config: Config,
     services: Services,
-    logOf: (settings: ServerSettings) => Log,
+    logs: Pick<Logs, "forServer" | "accessFor">,
   ): Promise<Generation> {
     const servers: ServerRuntime[] = [];
     try {
       for (const settings of config.servers) {
-        servers.push(await buildServer(settings, { ...services, log: logOf(settings) }));
+        const log = logs.forServer(settings);
+        servers.push(await buildServer(settings, { ...services, log, access: logs.accessFor(settings) }));
       }
     } catch (error) {
       for (const server of servers) server.auth.close();

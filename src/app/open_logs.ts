@@ -1,14 +1,16 @@
 /**
- * The logs of a process: the structured one, and those in nginx's line format.
+ * The logs of a process: the structured one, those in nginx's line format, and the access logs.
  *
  * @module
  */
-import type { Config, LogTarget, ServerSettings } from "../config/settings.ts";
+import type { AccessLogTarget, Config, LogTarget, ServerSettings } from "../config/settings.ts";
+import type { AccessLog } from "../ports/access_log.ts";
 import type { Log } from "../ports/telemetry.ts";
 import { composeLogs } from "../telemetry/composed_log.ts";
+import { composeAccessLogs, type LineAccessLog } from "../telemetry/access_log.ts";
 import type { LineLog } from "../telemetry/line_log.ts";
 import { destinationKey, LogOutputs } from "../telemetry/log_outputs.ts";
-import { type LogOrigin, openErrorLog, openLog } from "../telemetry/open_log.ts";
+import { type LogOrigin, openAccessLog, openErrorLog, openLog } from "../telemetry/open_log.ts";
 
 /** The logs that a configuration asks for. */
 export interface Logs {
@@ -16,6 +18,8 @@ export interface Logs {
   readonly process: Log;
   /** For the sessions of a server: `log` and its `error_log`. */
   forServer(settings: ServerSettings): Log;
+  /** Where the sessions of a server are told of when they are over: its `access_log`, or null. */
+  accessFor(settings: ServerSettings): AccessLog | null;
   /** Opens all files again, after log rotation. */
   reopen(): Promise<void>;
   /** Writes what waits and closes all. */
@@ -29,11 +33,17 @@ export interface Logs {
 export function openLogs(config: Config, origin: LogOrigin = originOf(new LogOutputs())): Logs {
   const { main, servers } = config;
   const opened = new Map<string, LineLog>();
-  const all = () => [structured, ...opened.values()];
+  const access = new Map<string, LineAccessLog>();
   const structured = openLog(main.log, origin);
+  const all = () => [structured, ...opened.values(), ...access.values()];
   try {
     for (const target of [main, ...servers].flatMap((level) => level.error_log)) {
       if (!opened.has(keyOf(target))) opened.set(keyOf(target), openErrorLog(target, origin));
+    }
+    for (const target of servers.flatMap(({ access_log }) => access_log)) {
+      if (access.has(accessKey(target))) continue;
+      const shared = destinationKey(target.to) === destinationKey(main.log.to) ? structured.writer : null;
+      access.set(accessKey(target), openAccessLog(target, origin, shared));
     }
   } catch (error) {
     for (const log of all()) void log.close();
@@ -44,6 +54,8 @@ export function openLogs(config: Config, origin: LogOrigin = originOf(new LogOut
   return {
     process: compose(main.error_log),
     forServer: ({ error_log }) => compose(error_log),
+    accessFor: ({ access_log }) =>
+      composeAccessLogs([...new Set(access_log.map((target) => access.get(accessKey(target))!))]),
     reopen: async () => void await Promise.all(all().map((log) => log.reopen())),
     close: async () => void await Promise.all(all().map((log) => log.close())),
   };
@@ -56,4 +68,8 @@ export function originOf(outputs: LogOutputs): LogOrigin {
 
 function keyOf({ to, level }: LogTarget): string {
   return `${destinationKey(to)} ${level}`;
+}
+
+function accessKey({ to, format }: AccessLogTarget): string {
+  return `${destinationKey(to)} ${format}`;
 }

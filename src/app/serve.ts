@@ -15,6 +15,7 @@ import { UpstreamHealth } from "../driver/upstream_health.ts";
 import { createDialer } from "../io/dialer.ts";
 import { ListenSockets, type PreparedListeners } from "../io/listen_sockets.ts";
 import { OwnListeners } from "../io/own_listeners.ts";
+import type { AccessLog } from "../ports/access_log.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import { checkFree } from "./free_addresses.ts";
@@ -49,6 +50,8 @@ export interface Postern {
 export interface ServerLogs {
   /** For the sessions of a server. */
   forServer(settings: ServerSettings): Log;
+  /** For the same sessions when they are over, or null. */
+  accessFor(settings: ServerSettings): AccessLog | null;
   /** Called when another configuration has followed and the last session has ended. */
   close(): Promise<void>;
 }
@@ -192,7 +195,7 @@ class RunningPostern implements Postern {
   ): Promise<PreparedConfig> {
     const current = this.#current;
     const pinned = current === null ? config : pinPorts(config, current.generation.config, this.addresses);
-    const generation = await Generation.build(pinned, this.#services, (settings) => logs.forServer(settings));
+    const generation = await Generation.build(pinned, this.#services, logs);
     try {
       if (this.#alone) await checkFree(generation.listeners, this.addresses);
       const listeners = await this.#sockets.prepare(generation.listeners);
@@ -229,7 +232,7 @@ class RunningPostern implements Postern {
   }
 
   #processLogs(): ServerLogs {
-    return { forServer: () => this.#services.log, close: () => Promise.resolve() };
+    return { forServer: () => this.#services.log, accessFor: () => null, close: () => Promise.resolve() };
   }
 
   #serve(accepted: Transport, { generation, runtime }: GenerationListener): void {

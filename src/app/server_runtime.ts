@@ -11,6 +11,7 @@ import type { ServerRuntime } from "../driver/runtime.ts";
 import { createResolver } from "../io/resolver.ts";
 import { createTlsAcceptor } from "../io/tls_acceptor.ts";
 import { ehloLines } from "../policy/capabilities.ts";
+import type { AccessLog } from "../ports/access_log.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
@@ -24,6 +25,8 @@ export interface BuildPorts {
   readonly dialer: Dialer;
   /** Of the server: `log`, and its `error_log`. */
   readonly log: Log;
+  /** Of the server: its `access_log`, or null. */
+  readonly access: AccessLog | null;
 }
 
 /**
@@ -34,6 +37,7 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
   return Object.freeze({
     settings,
     log: ports.log,
+    access: ports.access,
     rules: clientRules(settings),
     auth: await buildAuth(settings, ports),
     tls: await buildTls(settings),

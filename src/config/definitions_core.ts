@@ -1,6 +1,7 @@
 /** Directives of the process and of listeners, after nginx's mail core and realip modules. */
 import { addressRange, resolverTarget } from "./addresses.ts";
 import type { DirectiveTable } from "./directive.ts";
+import { accessLogTargets } from "./access_log_target.ts";
 import { listenEntries, type ListenEntry } from "./listen.ts";
 import { errorLogTarget, logTarget } from "./log_target.ts";
 import type { MainSettings, ServerSettings } from "./settings.ts";
@@ -44,6 +45,7 @@ type CoreSettings =
     | "server_name"
     | "compat"
     | "error_log"
+    | "access_log"
     | "timeout"
     | "session_timeout"
     | "max_errors"
@@ -108,6 +110,18 @@ export const coreDirectives = {
     source: "nginx",
     note:
       "Several ones are a list. `syslog:` and `memory:` are refused, and without the directive there is none.",
+  },
+  access_log: {
+    context: "both",
+    type: accessLogTargets,
+    default: null,
+    absent: "where `log` goes",
+    doc: "Where a line for every session and every message goes: each a file, `stderr` or `stdout`, then " +
+      "`format=json` (the default) or `format=text`; or `off`.",
+    source: "Postern",
+    note:
+      "The name is from nginx's other modules. Several ones are a list. Without the directive there is none " +
+      "when `log` is `off` or has a level above `info`.",
   },
   timeout: {
     context: "both",

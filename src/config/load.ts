@@ -14,7 +14,14 @@ import { type AdminListen, checkListeners } from "./listener_checks.ts";
 import { nearName } from "./near_name.ts";
 import { type ConfigProblem, ProblemList, quoteFound } from "./problem.ts";
 import { checkServer, pairCertificates } from "./server_checks.ts";
-import type { Config, ListenSettings, MainSettings, ServerSettings } from "./settings.ts";
+import type {
+  AccessLogTarget,
+  Config,
+  ListenSettings,
+  LogTarget,
+  MainSettings,
+  ServerSettings,
+} from "./settings.ts";
 import { hostName } from "./simple_types.ts";
 import { type Reading, Refusal } from "./value_type.ts";
 import { type MapNode, parseYaml, type SourceNode } from "./yaml_source.ts";
@@ -46,8 +53,9 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
   checkAll(servers, files, problems);
   checkAdmin(level, files, problems);
   checkListeners(servers.flatMap((server) => server.get("listen") ?? []), adminListen(level), problems);
-  const serverSettings = servers.map((server) => buildServer(server, files, problems));
   const main = buildMain(level);
+  const log = main?.log ?? null;
+  const serverSettings = servers.map((server) => buildServer(server, log, files, problems));
   if (problems.count > 0 || main === null || serverSettings.includes(null)) return problems.sorted();
   return deepFreeze({ file, main, servers: serverSettings.filter((server) => server !== null) });
 }
@@ -127,6 +135,7 @@ function buildMain(mail: Level): MainSettings | null {
 const FOLDED: ReadonlySet<string> = new Set<keyof ServerDirectiveValues>([
   "listen",
   "server_name",
+  "access_log",
   "ssl",
   "protocol",
   "ssl_certificate",
@@ -137,6 +146,7 @@ const FOLDED: ReadonlySet<string> = new Set<keyof ServerDirectiveValues>([
 
 function buildServer(
   server: EffectiveServer,
+  log: LogTarget | null,
   files: FileAccess,
   problems: ProblemList,
 ): ServerSettings | null {
@@ -144,6 +154,7 @@ function buildServer(
   const settings: Record<string, unknown> = {
     listen: buildListeners(server),
     server_name,
+    access_log: server.isGiven("access_log") ? server.get("access_log") : accessLogBeside(log),
     ssl_certificates: pairCertificates(server),
   };
   for (const name of Object.keys(serverDirectives) as (keyof ServerDirectiveValues)[]) {
@@ -151,8 +162,15 @@ function buildServer(
     settings[name] = server.get(name);
     if (settings[name] === undefined) return null;
   }
+  if (settings["access_log"] === undefined) return null;
   // The table has a row for each property and of its type.
   return server_name === null ? null : settings as unknown as ServerSettings;
+}
+
+/** Sessions are told of where everything else is, unless that wants to hear of trouble only. */
+function accessLogBeside(log: LogTarget | null): readonly AccessLogTarget[] {
+  if (log === null || log.to.kind === "off") return [];
+  return log.level === "debug" || log.level === "info" ? [{ to: log.to, format: "json" }] : [];
 }
 
 function buildListeners(server: EffectiveServer): ListenSettings[] {

@@ -40,6 +40,12 @@ export interface LogTarget {
   readonly level: LogLevel;
 }
 
+/** A destination of the access log and the format of its lines. */
+export interface AccessLogTarget {
+  readonly to: Exclude<LogTarget["to"], { readonly kind: "off" }>;
+  readonly format: "json" | "text";
+}
+
 /** SASL mechanisms and `none`, as `smtp_auth` names them. */
 export type SmtpAuthMethod =
   | "plain"
@@ -117,6 +123,8 @@ export interface ServerSettings {
   readonly compat: "off" | "nginx";
   /** Logs in nginx's line format, besides `log`. */
   readonly error_log: readonly LogTarget[];
+  /** Where a line for every session and every message goes; empty for `off`. */
+  readonly access_log: readonly AccessLogTarget[];
 
   // core
   readonly timeout: number;

@@ -39,7 +39,6 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   proxy_ssl_session_reuse: NO_OPENSSL,
   proxy_ssl_password_file: 'write the key of "proxy_ssl_certificate_key" without a pass phrase',
   proxy_bind: "the runtime gives no way to choose the local address of a connection",
-  access_log: 'the log has a line for every session: use "log"',
   include: "a configuration is one file",
 
   // main and events contexts

@@ -24,6 +24,7 @@ import {
   type ClientQuestion,
   type ClientState,
   initialClientState,
+  type Known,
   stepClient,
 } from "../session/client_machine.ts";
 import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
@@ -72,9 +73,10 @@ export class Connection implements BoardedSession {
   readonly #deadline: Deadline;
   /** Made when something is asked that takes its time: most of a client's life nothing is. */
   #abort: AbortController | null = null;
-  readonly #startedAt: number;
   #transport: Transport;
   #state: ClientState = initialClientState(false);
+  /** What the dialogue knew last. */
+  #known: Known | null = null;
   #phase: JointPhase = "command";
   #ended: SessionOutcome | null = null;
   #sessionEnd = Number.POSITIVE_INFINITY;
@@ -92,15 +94,14 @@ export class Connection implements BoardedSession {
     this.#server = listener.server;
     this.#services = services;
     this.#input = new ClientInput(services.buffers);
-    this.#startedAt = services.clock.now();
     this.#deadline = services.clock.deadline(() => this.interrupt("deadline"));
     this.#context = newSessionContext(accepted, listener, services);
-    this.#log = new SessionLog(listener.server.log, listener.server.settings, this.#context);
+    this.#log = new SessionLog(listener.server, this.#context, services.clock);
   }
 
   /** Runs the session to its end. Never rejects; the connection is closed when it settles. */
   async run(): Promise<void> {
-    const { metrics, clock } = this.#services;
+    const { metrics } = this.#services;
     metrics.connectionOpened(this.#listener.text);
     metrics.moved(null, this.#phase);
     this.#services.board?.enter(this.#context.id, this);
@@ -118,11 +119,16 @@ export class Connection implements BoardedSession {
       this.#input.release();
     }
     const outcome = this.#ended ?? "client_closed";
-    const seconds = (clock.now() - this.#startedAt) / 1000;
+    const seconds = this.#log.end({
+      outcome,
+      tls: this.#transport.tls,
+      relayed: this.#relayed,
+      helo: this.#known?.helo ?? "",
+      clientHost: this.#server.resolver === null ? null : this.#clientHost,
+    });
     metrics.moved(this.#phase, null);
     this.#services.board?.leave(this.#context.id);
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
-    this.#log.end(outcome, seconds, this.#relayed, this.#transport.tls);
   }
 
   /** Forces the move that the joint table has for where the session is. */
@@ -156,7 +162,7 @@ export class Connection implements BoardedSession {
       state: this.#phase,
       doing,
       tls: this.#transport.tls?.protocol ?? null,
-      since: this.#startedAt,
+      since: this.#log.startedAt,
       octetsToUpstream,
       octetsToClient,
     };
@@ -342,6 +348,7 @@ export class Connection implements BoardedSession {
   async #advance(event: ClientEvent): Promise<void> {
     const step = stepClient(this.#state, event, this.#server.rules);
     this.#state = step.state;
+    if ("known" in step.state) this.#known = step.state.known;
     for (const effect of step.effects) {
       const done = this.#perform(effect);
       if (done !== undefined) await done;
@@ -385,7 +392,7 @@ export class Connection implements BoardedSession {
 
   async #ask(question: ClientQuestion): Promise<void> {
     await this.#flush();
-    this.#context.login = question.method === "none" ? null : question.user;
+    this.#log.asked(question);
     const answer = await this.#askUnlessHeld(question);
     this.#log.answer(answer);
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
@@ -485,7 +492,7 @@ export class Connection implements BoardedSession {
     if (result.kind === "ready") {
       this.#upstream = result;
       if (this.#ended !== null) throw SESSION_OVER;
-      this.#log.note("info", "client_logged_in", "client logged in");
+      this.#log.upstreamReady(result.transport);
       return await this.#advance({ kind: "upstream_ready", rcptReply: passedOn(result.reply) });
     }
     if (this.#ended !== null) throw SESSION_OVER;
@@ -498,14 +505,13 @@ export class Connection implements BoardedSession {
   }
 
   #clientFacts(): ClientFacts {
-    const known = "known" in this.#state ? this.#state.known : null;
     return {
       client: this.#context.client,
       clientHost: this.#clientHost,
       local: this.#transport.local,
       tls: this.#transport.tls,
-      helo: known?.helo ?? "",
-      esmtp: known?.esmtp ?? false,
+      helo: this.#known?.helo ?? "",
+      esmtp: this.#known?.esmtp ?? false,
     };
   }
 
@@ -535,7 +541,7 @@ export class Connection implements BoardedSession {
     metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
     metrics.relayed("to_upstream", result.octetsToUpstream);
     metrics.relayed("to_client", result.octetsToClient);
-    this.#over(result.timedOut ? "relay_timeout" : "relayed");
+    this.#over(result.timedOut ? "relay_timeout" : result.reset !== null ? "relay_lost" : "relayed");
   }
 
   async #close(outcome: SessionOutcome, linger: boolean): Promise<never> {
@@ -584,6 +590,7 @@ export class Connection implements BoardedSession {
 
   #enterPhase(phase: JointPhase, doing: string, timeoutMs: number | null): void {
     this.#setPhase(phase);
+    this.#log.enter(phase);
     this.#context.doing = doing;
     if (timeoutMs === null) this.#deadline.disarm();
     else this.#deadline.arm(timeoutMs);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ListenSettings, ServerSettings } from "../config/settings.ts";
+import type { AccessLog } from "../ports/access_log.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resolver } from "../ports/resolver.ts";
@@ -22,6 +23,8 @@ export interface ServerRuntime {
   readonly auth: AuthBackend;
   /** Where the sessions of this server are told of: `log`, and its `error_log`. */
   readonly log: Log;
+  /** Where they are told of when they are over (`access_log`), or null. */
+  readonly access: AccessLog | null;
   /** Null where neither STARTTLS nor implicit TLS is configured. */
   readonly tls: TlsAcceptor | null;
   /** Null without `resolver`. */

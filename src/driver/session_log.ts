@@ -1,12 +1,22 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { decodeLatin1, quoteText } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
-import type { Log, LogFields, LogLevel, SessionContext, SessionOutcome } from "../ports/telemetry.ts";
-import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import type {
+  Log,
+  LogFields,
+  LogLevel,
+  MessageRecord,
+  SessionContext,
+  SessionState,
+} from "../ports/telemetry.ts";
+import type { SocketAddress, Transport } from "../ports/transport.ts";
+import type { ClientQuestion } from "../session/client_machine.ts";
 import { clientHostPort } from "./client_host_port.ts";
 import type { RelayResult } from "./relay.ts";
-import type { ListenerRuntime, Services } from "./runtime.ts";
+import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
+import { type SessionEnd, SessionRecording } from "./session_record.ts";
 import type { FailedUpstream } from "./upstream_tries.ts";
 
 /** The context of a session that begins. */
@@ -32,19 +42,44 @@ export class SessionLog {
   readonly #log: Log;
   readonly #settings: ServerSettings;
   readonly #context: SessionContext;
+  readonly #clock: Clock;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Null where no access log is written. */
+  readonly #recording: SessionRecording | null;
 
-  constructor(log: Log, settings: ServerSettings, context: SessionContext) {
+  constructor({ log, settings, access }: ServerRuntime, context: SessionContext, clock: Clock) {
     this.#log = log;
     this.#settings = settings;
     this.#context = context;
+    this.#clock = clock;
+    this.startedAt = clock.now();
+    this.#recording = access === null ? null : new SessionRecording(access, context, this.startedAt);
+  }
+
+  /** The session enters another stage. */
+  enter(stage: SessionState): void {
+    this.#recording?.enter(stage, this.#clock.now());
+  }
+
+  /** The callout is asked. */
+  asked(question: ClientQuestion): void {
+    this.#context.login = question.method === "none" ? null : question.user;
+    this.#recording?.asked(question);
+  }
+
+  /** A message is over. */
+  message(record: MessageRecord): void {
+    this.#recording?.message(record);
   }
 
   note(level: LogLevel, event: string, message: string, fields?: LogFields): void {
     if (this.#log.enabled(level)) this.#log.event(level, event, message, this.#context, fields);
   }
 
-  /** What the callout said, unless it let the client in. */
+  /** What the callout said; only what did not let the client in has a line. */
   answer(answer: AuthAnswer): void {
+    this.#recording?.answered(answer);
     if (answer.kind === "refused") {
       this.note("info", "client_login_failed", `client login failed: ${quoteText(answer.text)}`);
     } else if (answer.kind === "failed") {
@@ -57,11 +92,21 @@ export class SessionLog {
     }
   }
 
+  /** The mail server is ready. */
+  upstreamReady({ tls }: Transport): void {
+    this.#recording?.opened(tls);
+    this.note("info", "client_logged_in", "client logged in");
+  }
+
   upstreamFailure(failure: FailedUpstream): void {
-    const level: LogLevel = this.#settings.proxy_pass_error_message && failure.reply !== null
-      ? "info"
-      : "error";
-    this.note(level, "upstream_failed", told(failure), { stage: failure.stage, code: failure.code });
+    const { stage, code, reply } = failure;
+    this.#recording?.notOpened(
+      stage,
+      code,
+      reply === null ? null : { code: reply.code, text: reply.lines.join(" ") },
+    );
+    const level: LogLevel = this.#settings.proxy_pass_error_message && reply !== null ? "info" : "error";
+    this.note(level, "upstream_failed", told(failure), { stage, code });
   }
 
   /** The next mail server is tried; the context still has the one that failed. */
@@ -83,17 +128,13 @@ export class SessionLog {
     this.note(level, "relay_lost", result.reset, { side: result.endedBy });
   }
 
-  /** The line that every session ends with. */
-  end(outcome: SessionOutcome, seconds: number, relayed: RelayResult | null, tls: TlsFacts | null): void {
-    if (!this.#log.enabled("info")) return;
-    this.#log.event("info", "session_closed", "client closed connection", this.#context, {
-      outcome,
-      seconds,
-      octets_to_upstream: relayed?.octetsToUpstream ?? 0,
-      octets_to_client: relayed?.octetsToClient ?? 0,
-      tls_protocol: tls?.protocol ?? null,
-      tls_cipher: tls?.cipher ?? null,
-    });
+  /** The lines that every session ends with; answers how many seconds it took. */
+  end(facts: Omit<SessionEnd, "now">): number {
+    const now = this.#clock.now();
+    const seconds = (now - this.startedAt) / 1000;
+    this.note("info", "session_closed", "client closed connection", { outcome: facts.outcome, seconds });
+    this.#recording?.end({ ...facts, now });
+    return seconds;
   }
 }
 

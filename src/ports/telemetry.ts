@@ -44,7 +44,7 @@ export interface Log {
   ): void;
 }
 
-/** How a session ended, a closed set for metrics. */
+/** How a session ended, a closed set; `src/telemetry/endings.ts` says of each what it means. */
 export type SessionOutcome =
   | "relayed" // a relay ran and ended by either side
   | "quit" // QUIT before a relay
@@ -59,10 +59,14 @@ export type SessionOutcome =
   | "refused" // the callout said no, and to close
   | "auth_unavailable" // the callout failed
   | "upstream_failed"
+  | "relay_lost" // either connection was reset in a relay
   | "relay_timeout"
   | "shutdown"
   | "dismissed" // an operator ended it
   | "internal_error";
+
+/** Which side ended a session. */
+export type EndingSide = "client" | "upstream" | "postern";
 
 export type AuthOutcome = "accepted" | "refused" | "failed";
 
@@ -108,7 +112,7 @@ export interface MessageRecord {
   readonly seconds: number;
 }
 
-/** Where a session is, for the numbers of those that are open. */
+/** Where a session is, client and mail server taken together. */
 export type SessionState =
   | "proxy_header"
   | "handshake"

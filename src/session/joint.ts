@@ -4,20 +4,11 @@
  *
  * @module
  */
-import type { SessionOutcome } from "../ports/telemetry.ts";
+import type { SessionOutcome, SessionState } from "../ports/telemetry.ts";
 import type { ServerReplies, SpokenReply } from "./replies.ts";
 
 /** Where the session is, both machines taken together. */
-export type JointPhase =
-  | "proxy_header"
-  | "handshake"
-  | "resolving"
-  | "greeting_delay"
-  | "command"
-  | "asking"
-  | "waiting"
-  | "connecting"
-  | "relaying";
+export type JointPhase = SessionState;
 
 /** What interrupts it. */
 export type Interruption =

@@ -14,6 +14,8 @@ function jsonFormat(worker: number | null): LineFormat {
   let stampedAt = NaN;
   let stamp = "";
   return (now, level, event, message, session, fields) => {
+    // The access log has more to say of it.
+    if (event === "session_closed") return null;
     if (now !== stampedAt) {
       stampedAt = now;
       stamp = new Date(now).toISOString();

@@ -1,25 +1,12 @@
 /**
- * A log of lines, in whatever format.
- *
- * A line is formatted at once and written later, together with the others that came meanwhile. One write is under
- * way at a time, so that lines keep their order and a slow reader of the log delays no session; while it waits, at
- * most {@linkcode BUFFER_UNITS} are kept, and what comes on top is dropped, counted and reported. A log may also wait for
- * more lines before it writes: a write for each of them would cost more than all the formatting.
+ * A log of lines, in whatever format, formatted at once and written later ({@linkcode LineWriter}).
  *
  * @module
  */
 import type { Log, LogFields, LogLevel, SessionContext } from "../ports/telemetry.ts";
+import { LineWriter, type LineWriterOptions } from "./line_writer.ts";
 import type { LogSink } from "./log_sink.ts";
 import { SEVERITY } from "./severity.ts";
-
-/** Bound of the lines that wait for the sink, in UTF-16 units: for ASCII, 1 MiB. */
-const BUFFER_UNITS = 1024 * 1024;
-
-/** So many units are written without waiting for more. */
-const BATCH_UNITS = 64 * 1024;
-
-/** How long `flush()` and `close()` wait for a sink that takes nothing, in milliseconds. */
-const FLUSH_MS = 2000;
 
 /** Formats one event as a line, line end included; null when the format has no line for it. */
 export type LineFormat = (
@@ -32,48 +19,38 @@ export type LineFormat = (
   fields: LogFields | undefined,
 ) => string | null;
 
-/** Settings of a {@linkcode LineLog}. */
-export interface LineLogOptions {
+/** Settings of a {@linkcode LineLog}. From `crit` on no line waits for others. */
+export interface LineLogOptions extends LineWriterOptions {
   /** The least severe level that is written; `off` writes nothing. */
   readonly level: LogLevel | "off";
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly now?: () => number;
-  /** Time limit of `flush()` and `close()` in milliseconds; 2000 by default. */
-  readonly flushMs?: number;
-  /** How long a line waits for others, in milliseconds; 0 by default. From `crit` on none waits. */
-  readonly gatherMs?: number;
 }
 
 /** A {@linkcode Log} over a {@linkcode LogSink}. None of its methods throws or rejects. */
 export class LineLog implements Log {
-  readonly #sink: LogSink;
+  readonly #writer: LineWriter;
   readonly #format: LineFormat;
   readonly #threshold: number;
   readonly #now: () => number;
-  readonly #flushMs: number;
-  readonly #gatherMs: number;
-  readonly #encoder = new TextEncoder();
-  #pending = "";
-  #pendingLines = 0;
-  #dropped = 0;
-  #reopenWanted = false;
-  #writing: Promise<void> | null = null;
-  #closed = false;
-  /** Whether what is pending is to be written now. */
-  #urgent = false;
-  #hurry: (() => void) | null = null;
 
   constructor(sink: LogSink, format: LineFormat, options: LineLogOptions) {
-    this.#sink = sink;
     this.#format = format;
     this.#threshold = SEVERITY[options.level];
     this.#now = options.now ?? Date.now;
-    this.#flushMs = options.flushMs ?? FLUSH_MS;
-    this.#gatherMs = options.gatherMs ?? 0;
+    // What the log has to say of itself is written whatever its level is.
+    const own = (level: LogLevel, event: string, message: string, fields?: LogFields) =>
+      format(this.#now(), level, event, message, null, fields) ?? "";
+    this.#writer = new LineWriter(sink, own, options);
+  }
+
+  /** For others that write to the same destination: their lines keep the order in which they were written. */
+  get writer(): LineWriter {
+    return this.#writer;
   }
 
   enabled(level: LogLevel): boolean {
-    return SEVERITY[level] >= this.#threshold && !this.#closed;
+    return SEVERITY[level] >= this.#threshold && !this.#writer.closed;
   }
 
   event(
@@ -85,116 +62,21 @@ export class LineLog implements Log {
   ): void {
     if (!this.enabled(level)) return;
     const line = this.#format(this.#now(), level, event, message, session, fields);
-    if (line === null) return;
-    if (this.#pending.length + line.length > BUFFER_UNITS) {
-      this.#dropped++;
-      return;
-    }
-    this.#append(line);
-    if (SEVERITY[level] >= SEVERITY.crit || this.#pending.length >= BATCH_UNITS) this.#writeNow();
-    this.#writing ??= this.#writeAll();
+    if (line !== null) this.#writer.write(line, SEVERITY[level] >= SEVERITY.crit);
   }
 
   /** Settles when the lines so far are written, or the sink has taken too long. */
-  async flush(): Promise<void> {
-    if (this.#writing === null) return;
-    this.#writeNow();
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, this.#flushMs);
-    await Promise.race([this.#writing, late.promise]);
-    clearTimeout(timer);
+  flush(): Promise<void> {
+    return this.#writer.flush();
   }
 
   /** Opens the sink again, after log rotation (nginx: USR1). Failure is logged to the sink as it was. */
-  async reopen(): Promise<void> {
-    if (this.#closed) return;
-    this.#reopenWanted = true;
-    this.#writing ??= this.#writeAll();
-    await this.flush();
+  reopen(): Promise<void> {
+    return this.#writer.reopen();
   }
 
   /** Writes what waits and releases the sink. Idempotent; later events are ignored. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.flush();
-    this.#sink.close();
-  }
-
-  #append(line: string): void {
-    this.#pending += line;
-    this.#pendingLines++;
-  }
-
-  async #writeAll(): Promise<void> {
-    // Lines of the same turn come along.
-    await Promise.resolve();
-    while (this.#pendingLines > 0 || this.#reopenWanted) {
-      if (this.#gatherMs > 0 && !this.#urgent) await this.#gather();
-      if (this.#reopenWanted) await this.#reopenSink();
-      if (this.#pendingLines > 0) await this.#writeBatch();
-    }
-    this.#writing = null;
-  }
-
-  #writeNow(): void {
-    this.#urgent = true;
-    this.#hurry?.();
-  }
-
-  #gather(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#hurry = null;
-        resolve();
-      };
-      const timer = setTimeout(done, this.#gatherMs);
-      this.#hurry = done;
-    });
-  }
-
-  async #writeBatch(): Promise<void> {
-    const lines = this.#pendingLines;
-    const dropped = this.#dropped;
-    const batch = this.#encoder.encode(this.#pending + this.#droppedLine());
-    this.#pending = "";
-    this.#pendingLines = 0;
-    this.#urgent = false;
-    let written = 0;
-    try {
-      while (written < batch.length) {
-        const taken = await this.#sink.write(batch.subarray(written));
-        if (taken === 0) throw new Deno.errors.WriteZero("the log took nothing");
-        written += taken;
-      }
-      this.#dropped -= dropped;
-    } catch {
-      // There is nowhere to tell it now; the count is told when the sink works again.
-      this.#dropped += lines;
-      // A torn line must not swallow the next one.
-      if (written > 0) this.#pending = "\n" + this.#pending;
-    }
-  }
-
-  #droppedLine(): string {
-    if (this.#dropped === 0) return "";
-    const fields = { lines: this.#dropped };
-    return this.#own("warn", "log_dropped", "log lines were dropped", fields);
-  }
-
-  async #reopenSink(): Promise<void> {
-    this.#reopenWanted = false;
-    try {
-      await this.#sink.reopen();
-    } catch (error) {
-      const message = `cannot reopen the log: ${error instanceof Error ? error.message : String(error)}`;
-      this.#append(this.#own("error", "log_reopen_failed", message));
-    }
-  }
-
-  /** What the log has to say of itself is written whatever its level is. */
-  #own(level: LogLevel, event: string, message: string, fields?: LogFields): string {
-    return this.#format(this.#now(), level, event, message, null, fields) ?? "";
+  close(): Promise<void> {
+    return this.#writer.close();
   }
 }

@@ -8,6 +8,7 @@
  * @module
  */
 import type { AuthOutcome, HistogramName, SessionOutcome, SessionState } from "../ports/telemetry.ts";
+import { ENDINGS } from "./endings.ts";
 import { Histogram } from "./histogram.ts";
 import { HISTOGRAMS } from "./histograms.ts";
 import { NamedNumbers } from "./named_numbers.ts";
@@ -48,30 +49,9 @@ export const METHODS = [
 /** Reply codes are three digits (RFC 5321 §4.2); index 0 is for anything else. */
 export const CODES = 600;
 
-/** How sessions end, in the order of their numbers. A row that is missing is a type error. */
-const OUTCOME_ROWS: Readonly<Record<SessionOutcome, true>> = {
-  relayed: true,
-  quit: true,
-  client_closed: true,
-  timeout: true,
-  too_many_errors: true,
-  early_talker: true,
-  line_too_long: true,
-  proxy_header: true,
-  tls_failed: true,
-  certificate: true,
-  refused: true,
-  auth_unavailable: true,
-  upstream_failed: true,
-  relay_timeout: true,
-  shutdown: true,
-  dismissed: true,
-  internal_error: true,
-};
-
 /** Places among the numbers of a listener; place 0 counts the connections opened. */
 export const OUTCOMES = Object.fromEntries(
-  Object.keys(OUTCOME_ROWS).map((outcome, at) => [outcome, at + 1]),
+  Object.keys(ENDINGS).map((outcome, at) => [outcome, at + 1]),
 ) as Readonly<Record<SessionOutcome, number>>;
 
 /** Places among the numbers of a method. */

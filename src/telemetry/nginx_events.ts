@@ -96,6 +96,7 @@ const SESSION_ENDS: Readonly<
   Record<string, (session: SessionContext, fields: LogFields) => Partial<NginxEntry> | null>
 > = {
   relayed: () => ({ message: "proxied session done", doing: null }),
+  relay_lost: () => ({ message: "proxied session done", doing: null }),
   relay_timeout: () => ({ message: `client timed out ${TIMED_OUT}`, doing: "proxying" }),
   // The TLS handshake times out without a line (spec §2.9).
   timeout: ({ doing }) => doing === "SSL handshaking" ? null : { message: `client timed out ${TIMED_OUT}` },

@@ -1,6 +1,8 @@
 import type { LogLevel } from "../ports/telemetry.ts";
+import { type AccessLogOptions, LineAccessLog } from "./access_log.ts";
 import { JsonLog } from "./json_log.ts";
 import type { LineLogOptions } from "./line_log.ts";
+import type { LineWriter } from "./line_writer.ts";
 import type { LogSink } from "./log_sink.ts";
 import { NginxLog } from "./nginx_log.ts";
 
@@ -39,6 +41,24 @@ export function openLog(target: LogTarget, { open, worker }: LogOrigin): JsonLog
  */
 export function openErrorLog(target: LogTarget, { open, worker }: LogOrigin): NginxLog {
   return new NginxLog(open(target.to), optionsOf(target), worker);
+}
+
+/** A destination of the access log as the configuration has it (`access_log`). */
+export interface AccessLogTarget {
+  readonly to: Exclude<LogTarget["to"], { readonly kind: "off" }>;
+  readonly format: AccessLogOptions["format"];
+}
+
+/**
+ * Opens an access log, or writes with the `writer` of a log that has its destination.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
+ */
+export function openAccessLog(
+  { to, format }: AccessLogTarget,
+  { open, worker }: LogOrigin,
+  writer: LineWriter | null,
+): LineAccessLog {
+  return new LineAccessLog(writer ?? open(to), { format, worker, gatherMs: GATHER_MS });
 }
 
 function optionsOf({ to, level }: LogTarget): LineLogOptions {

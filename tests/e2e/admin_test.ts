@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DialogueClient } from "../support/dialogue_client.ts";
+import type { DialogueClient } from "../support/dialogue_client.ts";
 import { type Edge, withEdge } from "../support/edge.ts";
 import type { PosternProcess } from "../support/postern_process.ts";
 import { accepted } from "../support/scripted_callout.ts";

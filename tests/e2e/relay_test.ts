@@ -302,7 +302,8 @@ Deno.test("a connection that is reset on one side ends the other, at every stage
     }
     for (let conn = 1; conn <= 6; conn++) {
       const line = await postern.event("session_closed", (candidate) => candidate["conn"] === conn);
-      assert.equal(line["outcome"], "relayed");
+      // A reset that comes behind an end of the stream is not seen.
+      assert.match(String(line["outcome"]), /^relay(ed|_lost)$/);
     }
   });
 });

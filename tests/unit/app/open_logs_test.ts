@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { openLogs } from "../../../src/app/open_logs.ts";
+import { type Logs, openLogs } from "../../../src/app/open_logs.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import type { Config } from "../../../src/config/settings.ts";
+import type { Config, ServerSettings } from "../../../src/config/settings.ts";
+import { sessionRecord } from "../telemetry/access_records.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 function configOf(directory: string, logs: string, ...servers: readonly string[]): Config {
@@ -68,5 +69,53 @@ Deno.test("openLogs() throws when one file cannot be opened, and leaves none ope
     const config = configOf(directory, "  log: all.json\n  error_log: [mail.log, none/mail.log]\n", "");
     assert.throws(() => openLogs(config), Deno.errors.NotFound);
     return Promise.resolve();
+  });
+});
+
+/** The session of a test as the driver would tell it. */
+function tell(opened: Logs, settings: ServerSettings, id: string): void {
+  opened.forServer(settings).event("info", "a", id, null);
+  opened.accessFor(settings)?.session(sessionRecord({ context: { id } }));
+}
+
+Deno.test("openLogs(): each server's sessions go to its own access logs, which may be where the log is", async () => {
+  await withTempDir(async (directory) => {
+    const logs = "  log: all.json\n";
+    const config = configOf(
+      directory,
+      logs,
+      "",
+      ", access_log: [all.json, own.log format=text]",
+      ", access_log: off",
+      ", access_log: own.log format=text",
+    );
+    const opened = openLogs(config);
+    for (const [index, settings] of config.servers.entries()) tell(opened, settings, `s${index}`);
+    await opened.close();
+    const all = textIn(directory, "all.json").trimEnd().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual(all.map(({ event, msg, session }) => [event, msg ?? session]), [
+      ["a", "s0"],
+      ["session_closed", "s0"],
+      ["a", "s1"],
+      ["session_closed", "s1"],
+      ["a", "s2"],
+      ["a", "s3"],
+    ]);
+    const own = textIn(directory, "own.log").trimEnd().split("\n");
+    assert.deepEqual(own.map((line) => / session=(\S+)/.exec(line)?.[1]), ["s1", "s3"]);
+  });
+});
+
+Deno.test("openLogs(): access logs are opened again after rotation", async () => {
+  await withTempDir(async (directory) => {
+    const names = ["all.json", "own.log"];
+    const config = configOf(directory, "  log: all.json\n", ", access_log: [own.log, all.json]");
+    const opened = openLogs(config);
+    for (const name of names) await Deno.rename(`${directory}/${name}`, `${directory}/${name}.1`);
+    await opened.reopen();
+    tell(opened, config.servers[0]!, "s");
+    await opened.close();
+    assert.deepEqual(names.map((name) => textIn(directory, name).split("\n").length), [3, 2]);
+    assert.deepEqual(names.map((name) => textIn(directory, `${name}.1`)), ["", ""]);
   });
 });

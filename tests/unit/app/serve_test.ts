@@ -108,6 +108,7 @@ Deno.test("a configuration that cannot be served changes nothing, nor does one t
 Deno.test("the logs of a configuration are closed when another follows and its last session has ended", async () => {
   const told: string[] = [];
   const logsOf = (name: string) => ({
+    accessFor: () => null,
     forServer: () => ({
       enabled: () => true,
       event: (_: unknown, event: string) => void told.push(`${name} ${event}`),

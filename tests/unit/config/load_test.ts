@@ -25,6 +25,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     server_name: "box.example",
     compat: "off",
     error_log: [],
+    access_log: [{ to: { kind: "stderr" }, format: "json" }],
     timeout: 60_000,
     session_timeout: 600_000,
     max_errors: 5,
@@ -228,4 +229,29 @@ Deno.test("loadConfig(): the error_log of a server replaces that of mail, which 
     [{ to: { kind: "file", path: "/var/log/submission.log" }, level: "info" }],
     [],
   ]);
+});
+
+Deno.test("loadConfig(): sessions are told of where the log goes, if that has the level info, unless access_log says where", () => {
+  const file = { to: { kind: "file", path: "all.json" }, format: "json" };
+  const rows: readonly (readonly [mail: string, server: string, expected: unknown])[] = [
+    ["log: all.json", "", [file]],
+    ["log: all.json debug", "", [file]],
+    ["log: all.json notice", "", []],
+    ["log: off", "", []],
+    ["log: all.json error", "access_log: all.json", [file]],
+    ["access_log: off", "", []],
+    ["access_log: off", "access_log: stdout format=text", [{ to: { kind: "stdout" }, format: "text" }]],
+    ["access_log: stdout", "access_log: off", []],
+    ["access_log: stdout", "access_log: []", []],
+  ];
+  for (const [mail, server, expected] of rows) {
+    const { servers } = loadGood(
+      `mail:\n  auth_http: 127.0.0.1:9000\n  ${mail}\n  servers:\n    - listen: 25\n      ${server}\n`,
+    );
+    assert.deepEqual(servers[0]!.access_log, expected, `${mail}, ${server}`);
+  }
+});
+
+Deno.test("loadConfig(): a wrong access_log is a problem with its line", () => {
+  assert.match(loadBad(`${BASIC}      access_log: stderr format=jsn\n`).join(), /postern\.yaml:5:\d+: .*jsn/);
 });

@@ -12,7 +12,15 @@ import { SessionBoard } from "../../../src/driver/session_board.ts";
 import { SignInHolds } from "../../../src/driver/sign_in_holds.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
-import type { Log, Metrics, SessionOutcome, SessionState } from "../../../src/ports/telemetry.ts";
+import type { AccessLog, SessionRecord } from "../../../src/ports/access_log.ts";
+import type {
+  Log,
+  MessageRecord,
+  Metrics,
+  SessionContext,
+  SessionOutcome,
+  SessionState,
+} from "../../../src/ports/telemetry.ts";
 import {
   ConnectionError,
   type Dialer,
@@ -99,6 +107,9 @@ export class Bench {
   /** The state in which the session is counted; null before it begins and when it has ended. */
   state: SessionState | null = null;
   readonly log: { level: string; event: string; message: string; text: string }[] = [];
+  /** What the access log was told. */
+  readonly sessions: SessionRecord[] = [];
+  readonly messages: { session: SessionContext; record: MessageRecord }[] = [];
   readonly done: Promise<void>;
   readonly buffers = new BufferPool();
   readonly health = new UpstreamHealth(this.clock);
@@ -199,6 +210,7 @@ export class Bench {
       },
       resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },
       log: this.#log(),
+      access: this.#access(),
       upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
     };
   }
@@ -269,6 +281,13 @@ export class Bench {
         const text = JSON.stringify([level, event, message, session, fields]);
         this.log.push({ level, event, message, text });
       },
+    };
+  }
+
+  #access(): AccessLog {
+    return {
+      session: (record) => this.sessions.push(structuredClone(record)),
+      message: (session, record) => this.messages.push({ session: structuredClone(session), record }),
     };
   }
 

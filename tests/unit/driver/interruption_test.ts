@@ -117,7 +117,7 @@ const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
     deadlineMs: 7_000,
     ends: { deadline: "|relay_timeout", drain: null, abort: "|shutdown" },
     finish: (bench) => Promise.resolve(bench.dialled[0]!.cut()),
-    finished: "|relayed",
+    finished: "|relay_lost",
   },
 };
 
