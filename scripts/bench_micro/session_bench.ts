@@ -23,6 +23,8 @@ const rules: ClientRules = {
   starttls: "on",
   methods: new Set(["plain", "none"]),
   maxErrors: 5,
+  maxCommands: 1000,
+  pipelining: "unchecked",
   compat: false,
   newSalt: () => "<1.2@mail.example>",
 };

@@ -7,11 +7,13 @@ import { EmbeddedUsers } from "../auth/embedded_users.ts";
 import { HttpBackend } from "../auth/http_backend.ts";
 import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
+import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import { createResolver } from "../io/resolver.ts";
 import { createTlsAcceptor } from "../io/tls_acceptor.ts";
 import { ehloLines } from "../policy/capabilities.ts";
 import type { AccessLog } from "../ports/access_log.ts";
+import { pipeliningRule } from "../policy/pipelining.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
@@ -41,6 +43,7 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
     rules: clientRules(settings),
     auth: await buildAuth(settings, ports),
     tls: await buildTls(settings),
+    handshakes: new HandshakeSlots(settings.ssl_max_handshakes),
     resolver: settings.resolver === null
       ? null
       : createResolver(settings.resolver, settings.resolver_timeout, ports.clock),
@@ -59,6 +62,8 @@ function clientRules(settings: ServerSettings): ClientRules {
     starttls: settings.starttls,
     methods: new Set<string>(settings.smtp_auth),
     maxErrors: settings.max_errors,
+    maxCommands: settings.max_commands === 0 ? Number.POSITIVE_INFINITY : settings.max_commands,
+    pipelining: pipeliningRule(settings),
     compat: settings.compat === "nginx",
     newSalt: () => newSalt(settings.server_name),
   });

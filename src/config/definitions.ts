@@ -12,6 +12,7 @@ import {
   type MainDirectiveValues,
 } from "./definitions_core.ts";
 import { nextUpstreamDirectives } from "./definitions_failover.ts";
+import { clientDirectives } from "./definitions_clients.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
@@ -37,6 +38,7 @@ const allServerDirectives = {
   ...coreDirectives,
   ...calloutDirectives,
   ...smtpDirectives,
+  ...clientDirectives,
   ...upstreamDirectives,
   ...nextUpstreamDirectives,
   ...sslDirectives,

@@ -151,6 +151,14 @@ export interface ServerSettings {
   readonly smtp_client_buffer: number;
   readonly smtp_greeting_delay: number;
 
+  // slow and strange clients
+  /** 0 for no limit. */
+  readonly max_commands: number;
+  readonly smtp_reject_unauth_pipelining: "auto" | "on" | "off";
+  readonly ssl_handshake_timeout: number;
+  /** 0 for no limit. */
+  readonly ssl_max_handshakes: number;
+
   // upstream
   readonly proxy_buffer: number;
   readonly proxy_connect_timeout: number;

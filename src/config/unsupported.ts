@@ -24,7 +24,6 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   ssl_early_data: "nginx has it for HTTP only, and SMTP must not use it",
   ssl_buffer_size: "nginx has it for HTTP only",
   ssl_ocsp: 'nginx has it for HTTP and stream only: use "ssl_crl"',
-  ssl_handshake_timeout: 'nginx has it for stream only: "timeout" covers the handshake',
   ssl_alpn: 'nginx has it for stream only: Postern always offers "smtp"',
   ssl_reject_handshake: "nginx has it for HTTP and stream only",
   ssl_name: 'use "proxy_ssl_name"',

@@ -1,4 +1,5 @@
 import { decodeLatin1 } from "../bytes/latin1.ts";
+import { beginsBinary } from "../grammar/foreign_protocol.ts";
 import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
 import type { Transport } from "../ports/transport.ts";
 import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
@@ -65,6 +66,11 @@ export class ClientInput {
   /** The next line of an authentication exchange. */
   nextResponse(): string | null | LineTooLong {
     return this.#framer.next(SASL_LINE_OCTETS);
+  }
+
+  /** Whether what waits begins as no line of text does. */
+  get beginsBinary(): boolean {
+    return beginsBinary(this.#framer.first);
   }
 
   /** The beginning of a line that is too long. */

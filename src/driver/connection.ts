@@ -81,6 +81,8 @@ export class Connection implements BoardedSession {
   #ended: SessionOutcome | null = null;
   #sessionEnd = Number.POSITIVE_INFINITY;
   #drainRequested = false;
+  /** Whether a slot of the server's handshakes is taken. */
+  #handshaking = false;
   #proxyProtocol: ProxyProtocolFacts | null = null;
   #clientHost = "[UNAVAILABLE]";
   #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
@@ -113,6 +115,7 @@ export class Connection implements BoardedSession {
       this.#caught(error);
     } finally {
       this.#deadline.disarm();
+      this.#handshakeOver();
       if (this.#lastWord !== null) await this.#lastWord;
       this.#transport.close();
       this.#upstream?.transport.close();
@@ -190,7 +193,10 @@ export class Connection implements BoardedSession {
   async #enter(): Promise<void> {
     const { settings } = this.#server;
     if (this.#listener.settings.proxy_protocol) await this.#readProxyHeader();
-    if (this.#listener.settings.ssl) await this.#startTls("tls_failed");
+    if (this.#listener.settings.ssl) {
+      if (!this.#admitHandshake("implicit")) this.#over("tls_refused");
+      await this.#startTls();
+    }
     if (this.#server.resolver !== null) await this.#resolve();
     if (settings.smtp_greeting_delay > 0) await this.#delayGreeting();
     this.#context.doing = "sending client greeting line";
@@ -233,10 +239,24 @@ export class Connection implements BoardedSession {
     this.#context.client = header.source;
   }
 
-  async #startTls(failure: SessionOutcome): Promise<void> {
+  /** Whether one more handshake may be under way; {@linkcode #startTls} ends the one that is admitted. */
+  #admitHandshake(mode: "starttls" | "implicit"): boolean {
+    if (this.#server.handshakes.tryTake()) return this.#handshaking = true;
+    this.#services.metrics.count("tls_refused", mode);
+    this.#log.note("warn", "tls_refused", "too many TLS handshakes are under way (ssl_max_handshakes)");
+    return false;
+  }
+
+  #handshakeOver(): void {
+    if (this.#handshaking) this.#server.handshakes.give();
+    this.#handshaking = false;
+  }
+
+  async #startTls(): Promise<void> {
     const { tls, settings } = this.#server;
     if (tls === null) throw new TypeError("Cannot start TLS: the server has no certificate");
-    this.#enterPhase("handshake", "SSL handshaking", settings.timeout);
+    const timeoutMs = Math.min(settings.ssl_handshake_timeout, this.#commandTimeout());
+    this.#enterPhase("handshake", "SSL handshaking", timeoutMs);
     const { clock, metrics } = this.#services;
     const began = clock.now();
     try {
@@ -245,7 +265,9 @@ export class Connection implements BoardedSession {
       metrics.tlsHandshake("client", false);
       if (this.#ended !== null || !(error instanceof ConnectionError)) throw error;
       this.#log.note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
-      this.#over(failure);
+      this.#over("tls_failed");
+    } finally {
+      this.#handshakeOver();
     }
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.tlsHandshake("client", true);
@@ -320,6 +342,9 @@ export class Connection implements BoardedSession {
     while (this.#ended === null) {
       const line = this.#nextLine();
       if (line === null) {
+        if (this.#state.phase === "ready" && this.#input.beginsBinary && !this.#server.rules.compat) {
+          await this.#advance({ kind: "binary", begin: this.#input.beginning() });
+        }
         await this.#flush();
         if (!await this.#read()) this.#over("client_closed");
         continue;
@@ -328,7 +353,7 @@ export class Connection implements BoardedSession {
       await this.#advance(
         line === LINE_TOO_LONG
           ? { kind: "line_too_long", begin: this.#input.beginning() }
-          : { kind: "line", line },
+          : { kind: "line", line, more: this.#input.pending > 0 },
       );
     }
   }
@@ -365,6 +390,14 @@ export class Connection implements BoardedSession {
       case "note":
         this.#log.note("info", effect.event, effect.message);
         return undefined;
+      case "foreign":
+        this.#services.metrics.count("not_smtp", effect.protocol);
+        this.#log.note("info", "not_smtp", `client does not speak SMTP: ${effect.protocol}`, {
+          protocol: effect.protocol,
+        });
+        return undefined;
+      case "admit_tls":
+        return this.#advance({ kind: "tls_admitted", admitted: this.#admitHandshake("starttls") });
       case "start_tls":
         return this.#upgrade();
       case "ask":
@@ -385,7 +418,7 @@ export class Connection implements BoardedSession {
     // RFC 3207 §4.2 and CVE-2014-3556: what was sent in clear behind STARTTLS must not be read as sent in TLS.
     this.#input.clear();
     this.#context.starttls = true;
-    await this.#startTls("tls_failed");
+    await this.#startTls();
     this.#enterCommandPhase();
     await this.#advance({ kind: "tls_started" });
   }

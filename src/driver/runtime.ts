@@ -11,6 +11,7 @@ import type { Resolver } from "../ports/resolver.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { Dialer, SocketAddress, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
+import type { HandshakeSlots } from "./handshake_slots.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { SessionBoard } from "./session_board.ts";
 import type { SignInHolds } from "./sign_in_holds.ts";
@@ -27,6 +28,8 @@ export interface ServerRuntime {
   readonly access: AccessLog | null;
   /** Null where neither STARTTLS nor implicit TLS is configured. */
   readonly tls: TlsAcceptor | null;
+  /** Those of this server that are under way. */
+  readonly handshakes: HandshakeSlots;
   /** Null without `resolver`. */
   readonly resolver: Resolver | null;
   /** TLS towards the mail server, but for the name, which may be the mail server's own. */

@@ -28,6 +28,11 @@ export class LineFramer {
     return this.#octets.length;
   }
 
+  /** The first octet that is pending, or -1. */
+  get first(): number {
+    return this.#octets.at(0);
+  }
+
   feed(bytes: Uint8Array): void {
     this.#octets.push(bytes);
   }

@@ -51,10 +51,14 @@ export type SessionOutcome =
   | "client_closed" // end of stream or reset before a relay
   | "timeout"
   | "too_many_errors"
+  | "too_many_commands"
+  | "pipelining" // the client did not wait for a reply that it had to wait for
+  | "not_smtp" // the client spoke something else
   | "early_talker"
   | "line_too_long"
   | "proxy_header"
   | "tls_failed"
+  | "tls_refused" // ssl_max_handshakes
   | "certificate" // ssl_verify_client refused it
   | "refused" // the callout said no, and to close
   | "auth_unavailable" // the callout failed
@@ -134,7 +138,9 @@ export type CounterName =
   | "upstream_failovers"
   | "upstream_rests"
   | "tls_sessions"
-  | "tls_server_names";
+  | "tls_server_names"
+  | "tls_refused"
+  | "not_smtp";
 
 /** What is measured into buckets; `src/telemetry/histograms.ts` says what they are. */
 export type HistogramName =

@@ -9,8 +9,10 @@
  * @module
  */
 import { type Command, parseCommand, parseSaslResponse, type Verb } from "../grammar/command.ts";
+import { type ForeignProtocol, foreignProtocol } from "../grammar/foreign_protocol.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SessionOutcome } from "../ports/telemetry.ts";
+import { mayFollow, type Pipelining } from "./pipelining.ts";
 import { DEFAULT_REFUSAL_CODE, REPLIES, reply, type ServerReplies, type SpokenReply } from "./replies.ts";
 import { shownLine } from "./shown_line.ts";
 import { beginExchange, continueExchange, type Exchange, type ExchangeStep } from "./sasl_exchange.ts";
@@ -22,6 +24,9 @@ export interface ClientRules {
   /** Listed mechanisms, as `smtp_auth` names them. */
   readonly methods: ReadonlySet<string>;
   readonly maxErrors: number;
+  /** Commands that a session may have; Infinity for no bound. */
+  readonly maxCommands: number;
+  readonly pipelining: Pipelining;
   /** nginx's way where it differs (`compat: nginx`). */
   readonly compat: boolean;
   /** A fresh CRAM-MD5 challenge with angle brackets (RFC 2195 §2). */
@@ -39,6 +44,8 @@ export interface Known {
   readonly secure: boolean;
   /** Commands the parser rejected, for `max_errors`. */
   readonly errors: number;
+  /** Commands so far, for `max_commands`. */
+  readonly commands: number;
   /** Questions asked of the callout (`Auth-Login-Attempt`). */
   readonly attempts: number;
 }
@@ -62,7 +69,7 @@ interface Refusal {
 export type ClientState =
   | { readonly phase: "ready"; readonly known: Known }
   | { readonly phase: "authenticating"; readonly known: Known; readonly exchange: Exchange }
-  /** 220 was sent to STARTTLS; what was learned so far will be forgotten. */
+  /** STARTTLS was said; what was learned so far will be forgotten if a handshake may begin. */
   | { readonly phase: "upgrading"; readonly known: Known }
   | { readonly phase: "asking"; readonly known: Known; readonly question: ClientQuestion }
   /** Auth-Wait runs. */
@@ -79,9 +86,14 @@ export type ClientState =
   | { readonly phase: "closed" };
 
 export type ClientEvent =
-  | { readonly kind: "line"; readonly line: string }
+  /** `more`: the client has sent something behind the line before it could know the reply. */
+  | { readonly kind: "line"; readonly line: string; readonly more?: boolean }
   /** `begin` is what came of the line, as a byte string. */
   | { readonly kind: "line_too_long"; readonly begin: string }
+  /** What has come, and is no whole line yet, begins as no line of text does. */
+  | { readonly kind: "binary"; readonly begin: string }
+  /** Whether one more handshake may be under way. */
+  | { readonly kind: "tls_admitted"; readonly admitted: boolean }
   | { readonly kind: "tls_started" }
   | { readonly kind: "answered"; readonly answer: AuthAnswer }
   | { readonly kind: "waited" }
@@ -92,6 +104,8 @@ export type ClientEvent =
 
 export type ClientEffect =
   | { readonly do: "reply"; readonly reply: SpokenReply; readonly verb: Verb | "other" | null }
+  /** Asks for `tls_admitted`. */
+  | { readonly do: "admit_tls" }
   | { readonly do: "start_tls" }
   | { readonly do: "ask"; readonly question: ClientQuestion }
   | { readonly do: "wait"; readonly milliseconds: number }
@@ -102,6 +116,8 @@ export type ClientEffect =
   }
   | { readonly do: "relay" }
   | { readonly do: "note"; readonly event: string; readonly message: string }
+  /** Something that is no SMTP, to be logged and counted. */
+  | { readonly do: "foreign"; readonly protocol: ForeignProtocol }
   /** `linger`: unread input may be pending, so a plain close would reset the connection and lose the reply. */
   | { readonly do: "close"; readonly outcome: SessionOutcome; readonly linger: boolean };
 
@@ -116,6 +132,7 @@ const NOTHING_KNOWN: Known = Object.freeze({
   mail: null,
   secure: false,
   errors: 0,
+  commands: 0,
   attempts: 0,
 });
 
@@ -128,16 +145,26 @@ export function initialClientState(secure: boolean): ClientState {
 export function stepClient(state: ClientState, event: ClientEvent, rules: ClientRules): ClientStep {
   switch (event.kind) {
     case "line":
-      return stepLine(state, event.line, rules);
+      return stepLine(state, event.line, event.more ?? false, rules);
     case "line_too_long":
       return stepLineTooLong(state, event.begin);
+    case "binary":
+      return foreign(foreignProtocol(event.begin) ?? "binary");
+    case "tls_admitted": {
+      if (state.phase !== "upgrading") break;
+      if (!event.admitted) return say(state.known, REPLIES.tlsUnavailable, "STARTTLS");
+      return {
+        state,
+        effects: [{ do: "reply", reply: REPLIES.startTls, verb: "STARTTLS" }, { do: "start_tls" }],
+      };
+    }
     case "tls_started": {
       if (state.phase !== "upgrading") break;
       // RFC 3207 §4.2: all that was learned before TLS is forgotten. What guards the session itself is not
-      // learned from the client: the error count and the attempt number go on (spec §2.5, §3.2).
-      const { errors, attempts } = state.known;
+      // learned from the client: what is counted goes on (spec §2.5, §3.2).
+      const { errors, commands, attempts } = state.known;
       const esmtp = rules.compat && state.known.esmtp;
-      const known = { ...NOTHING_KNOWN, secure: true, errors, attempts, esmtp };
+      const known = { ...NOTHING_KNOWN, secure: true, errors, commands, attempts, esmtp };
       return { state: { phase: "ready", known }, effects: [] };
     }
     case "answered":
@@ -168,20 +195,13 @@ export function stepClient(state: ClientState, event: ClientEvent, rules: Client
   throw new TypeError(`Cannot step the client machine: event "${event.kind}" in phase "${state.phase}"`);
 }
 
-function stepLine(state: ClientState, line: string, rules: ClientRules): ClientStep {
+function stepLine(state: ClientState, line: string, more: boolean, rules: ClientRules): ClientStep {
   switch (state.phase) {
-    case "ready": {
-      const command = parseCommand(line);
-      return command === null
-        ? invalid(state.known, rules)
-        : COMMANDS[command.verb](state.known, command, rules);
-    }
-    case "authenticating": {
-      const response = parseSaslResponse(line);
-      // A stray CR makes the line invalid, as it does for a command.
-      if (response === null) return exchangeFailed(state.known);
-      return exchanged(state.known, continueExchange(state.exchange, response));
-    }
+    case "ready":
+      return stepCommand(state.known, line, more, rules);
+    case "authenticating":
+      if (more && rules.pipelining !== "unchecked") return outOfStep("a SASL response");
+      return stepResponse(state.known, state.exchange, line, rules);
     case "challenged":
       // Whatever the dummy response is, the failure follows (RFC 7628 §3.2.3).
       return refuse(state.known, state.refusal);
@@ -190,36 +210,99 @@ function stepLine(state: ClientState, line: string, rules: ClientRules): ClientS
   }
 }
 
+function stepCommand(before: Known, line: string, more: boolean, rules: ClientRules): ClientStep {
+  const command = parseCommand(line);
+  if (command === null && !rules.compat) {
+    const protocol = foreignProtocol(line);
+    if (protocol !== null) return foreign(protocol);
+  }
+  if (before.commands >= rules.maxCommands) return tooManyCommands();
+  const known = { ...before, commands: before.commands + 1 };
+  if (more && !mayFollow(command?.verb ?? null, known.esmtp, rules.pipelining)) {
+    return outOfStep(command?.verb ?? "a bad command");
+  }
+  if (command === null) return invalid(known, rules);
+  if (tlsMissing(known, rules) && !rules.compat && !BEFORE_TLS.has(command.verb)) {
+    return say(known, REPLIES.tlsRequired, command.verb);
+  }
+  return COMMANDS[command.verb](known, command, rules);
+}
+
+/** RFC 3207 §4: what a server that demands TLS does before it; all else gets 530. */
+const BEFORE_TLS: ReadonlySet<Verb> = new Set(["EHLO", "NOOP", "QUIT", "STARTTLS"]);
+
+function stepResponse(known: Known, exchange: Exchange, line: string, rules: ClientRules): ClientStep {
+  const response = parseSaslResponse(line);
+  // A stray CR makes the line invalid, as it does for a command.
+  if (response === null) return exchangeFailed(known, "unreadable", rules);
+  // RFC 4954 §4; for nginx the star is bad base64 (spec §2.4.2).
+  if (response === "*" && !rules.compat) {
+    return noted("auth_cancelled", "client cancelled AUTH", say(known, REPLIES.authCancelled, "AUTH"));
+  }
+  return exchanged(known, continueExchange(exchange, response), rules);
+}
+
+function noted(event: string, message: string, step: ClientStep): ClientStep {
+  return { ...step, effects: [{ do: "note", event, message }, ...step.effects] };
+}
+
+/** Ends the session with a reply and a note; what else has come is not looked at. */
+function sentAway(
+  outcome: "too_many_commands" | "too_many_errors" | "pipelining" | "line_too_long",
+  message: string,
+  spoken: SpokenReply,
+  verb: Verb | "other",
+): ClientStep {
+  return {
+    state: { phase: "closed" },
+    effects: [
+      { do: "note", event: outcome, message },
+      { do: "reply", reply: spoken, verb },
+      { do: "close", outcome, linger: true },
+    ],
+  };
+}
+
+function tooManyCommands(): ClientStep {
+  const message = "client sent too many commands";
+  return sentAway("too_many_commands", message, REPLIES.tooManyCommands, "other");
+}
+
+function outOfStep(behind: string): ClientStep {
+  const message = `client did not wait for the reply to ${behind}`;
+  return sentAway("pipelining", message, REPLIES.pipelining, "other");
+}
+
+/** Who speaks HTTP or a message may read a reply; the others could not understand it. */
+const HEAR_A_REPLY: ReadonlySet<ForeignProtocol> = new Set(["http", "header"]);
+
+function foreign(protocol: ForeignProtocol): ClientStep {
+  const reply = REPLIES.notSmtp;
+  return {
+    state: { phase: "closed" },
+    effects: [
+      { do: "foreign", protocol },
+      ...HEAR_A_REPLY.has(protocol) ? [{ do: "reply", reply, verb: "other" } as const] : [],
+      { do: "close", outcome: "not_smtp", linger: true },
+    ],
+  };
+}
+
 /** Counted rejection: the parser did not know the command (spec §2.5). */
 function invalid(known: Known, rules: ClientRules): ClientStep {
   const errors = known.errors + 1;
   // `max_errors 0` behaves like 1 (spec §1.1).
   if (errors < rules.maxErrors) return say({ ...known, errors }, REPLIES.invalidCommand, "other");
-  return {
-    state: { phase: "closed" },
-    effects: [
-      { do: "note", event: "too_many_errors", message: "client sent too many invalid commands" },
-      { do: "reply", reply: REPLIES.invalidCommand, verb: "other" },
-      { do: "close", outcome: "too_many_errors", linger: true },
-    ],
-  };
+  const message = "client sent too many invalid commands";
+  return sentAway("too_many_errors", message, REPLIES.invalidCommand, "other");
 }
 
 function stepLineTooLong(state: ClientState, begin: string): ClientStep {
   const sasl = state.phase === "authenticating" || state.phase === "challenged";
-  const shown = sasl ? "" : ` ${shownLine(begin)}`;
-  return {
-    state: { phase: "closed" },
-    effects: [
-      { do: "note", event: "line_too_long", message: `client sent too long command${shown}` },
-      {
-        do: "reply",
-        reply: sasl ? REPLIES.saslLineTooLong : REPLIES.invalidCommand,
-        verb: sasl ? "AUTH" : "other",
-      },
-      { do: "close", outcome: "line_too_long", linger: true },
-    ],
-  };
+  const message = `client sent too long command${sasl ? "" : ` ${shownLine(begin)}`}`;
+  return sasl
+    ? sentAway("line_too_long", message, REPLIES.saslLineTooLong, "AUTH")
+    : sentAway("line_too_long", message, REPLIES.invalidCommand, "other");
 }
 
 type CommandStep = (known: Known, command: Command, rules: ClientRules) => ClientStep;
@@ -254,18 +337,16 @@ function stepHello(known: Known, command: Command, rules: ClientRules, extended:
 
 function stepStartTls(known: Known, command: Command, rules: ClientRules): ClientStep {
   if (rules.starttls === "off" || known.secure) return say(known, REPLIES.invalidCommand, command.verb);
-  return {
-    state: { phase: "upgrading", known },
-    effects: [{ do: "reply", reply: REPLIES.startTls, verb: command.verb }, { do: "start_tls" }],
-  };
+  // RFC 3207 §4; nginx does not look.
+  if (command.args.length > 0 && !rules.compat) return say(known, REPLIES.invalidArgument, command.verb);
+  return { state: { phase: "upgrading", known }, effects: [{ do: "admit_tls" }] };
 }
 
 function stepMail(known: Known, command: Command, rules: ClientRules): ClientStep {
-  if (tlsMissingForMail(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
+  if (mailNeedsTls(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
   if (!rules.methods.has("none")) {
-    const step = say(known, REPLIES.authRequired, command.verb);
     const message = `client was rejected: ${shownLine(command.text)}`;
-    return { ...step, effects: [{ do: "note", event: "mail_rejected", message }, ...step.effects] };
+    return noted("mail_rejected", message, say(known, REPLIES.authRequired, command.verb));
   }
   if (known.mail !== null) return say(known, REPLIES.badSequence, command.verb);
   if (command.args.length === 0) return say(known, REPLIES.invalidArgument, command.verb);
@@ -273,7 +354,7 @@ function stepMail(known: Known, command: Command, rules: ClientRules): ClientSte
 }
 
 function stepRcpt(known: Known, command: Command, rules: ClientRules): ClientStep {
-  if (tlsMissingForMail(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
+  if (mailNeedsTls(known, rules)) return say(known, REPLIES.tlsRequired, command.verb);
   if (known.mail === null) return say(known, REPLIES.badSequence, command.verb);
   if (command.args.length === 0) return say(known, REPLIES.invalidArgument, command.verb);
   return ask(known, {
@@ -287,9 +368,11 @@ function stepRcpt(known: Known, command: Command, rules: ClientRules): ClientSte
 
 function stepAuth(known: Known, command: Command, rules: ClientRules): ClientStep {
   if (tlsMissing(known, rules)) return say(known, REPLIES.invalidCommand, command.verb);
+  // RFC 4954 §4: the login would go to a mail server that knows nothing of this MAIL.
+  if (known.mail !== null && !rules.compat) return say(known, REPLIES.badSequence, command.verb);
   const [mechanism, initial] = command.args;
   if (mechanism === undefined) return say(known, REPLIES.invalidArgument, command.verb);
-  if (command.args.length > 2) return say(known, REPLIES.invalidCommand, command.verb);
+  if (command.args.length > 2) return exchangeFailed(known, "arguments", rules);
   const method = mechanism.toLowerCase();
   // nginx takes PLAIN and LOGIN in any case, and has no reply of its own for the others (spec §2.4.2).
   const listed = rules.methods.has(method) && method !== "none" ||
@@ -297,19 +380,19 @@ function stepAuth(known: Known, command: Command, rules: ClientRules): ClientSte
   if (!listed) {
     return say(known, rules.compat ? REPLIES.invalidCommand : REPLIES.mechanismNotListed, command.verb);
   }
-  return exchanged(known, beginExchange(method, initial ?? null, rules.newSalt));
+  return exchanged(known, beginExchange(method, initial ?? null, rules.newSalt), rules);
 }
 
 function tlsMissing(known: Known, rules: ClientRules): boolean {
   return rules.starttls === "only" && !known.secure;
 }
 
-/** nginx asks for the login first, and lets mail that needs none pass in clear, which is a hole (spec §8.1). */
-function tlsMissingForMail(known: Known, rules: ClientRules): boolean {
-  return tlsMissing(known, rules) && !(rules.compat && !rules.methods.has("none"));
+/** With nginx's way: it asks for the login first, and lets mail that needs none pass in clear, a hole (spec §8.1). */
+function mailNeedsTls(known: Known, rules: ClientRules): boolean {
+  return rules.methods.has("none") && tlsMissing(known, rules);
 }
 
-function exchanged(known: Known, step: ExchangeStep): ClientStep {
+function exchanged(known: Known, step: ExchangeStep, rules: ClientRules): ClientStep {
   switch (step.kind) {
     case "challenge":
       return {
@@ -318,18 +401,15 @@ function exchanged(known: Known, step: ExchangeStep): ClientStep {
       };
     case "done":
       return ask(known, { ...step.credentials, envelope: null });
-    case "failed": {
-      const next = exchangeFailed(known);
-      return {
-        ...next,
-        effects: [{ do: "note", event: "auth_invalid", message: step.message }, ...next.effects],
-      };
-    }
+    case "failed":
+      return noted("auth_invalid", step.message, exchangeFailed(known, step.why, rules));
   }
 }
 
-function exchangeFailed(known: Known): ClientStep {
-  return say(known, REPLIES.invalidCommand, "AUTH");
+/** RFC 4954 §4 has 501 for what is wrong in an exchange; a client that hears 500 may think that there is no AUTH. */
+function exchangeFailed(known: Known, why: "arguments" | "unreadable", rules: ClientRules): ClientStep {
+  const spoken = why === "arguments" ? REPLIES.invalidArgument : REPLIES.authUnreadable;
+  return say(known, rules.compat ? REPLIES.invalidCommand : spoken, "AUTH");
 }
 
 function ask(known: Known, question: Omit<ClientQuestion, "attempt">): ClientStep {

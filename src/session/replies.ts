@@ -30,11 +30,20 @@ export const REPLIES = Object.freeze({
   badSequence: reply("503 5.5.1 Bad sequence of commands"),
   // RFC 4954 §4 for a mechanism that is not listed; nginx says 500 or even accepts it.
   mechanismNotListed: reply("504 5.5.4 Unrecognized authentication type"),
+  // RFC 4954 §4: "*" cancels, and a response that is no base64; nginx says 500 to both.
+  authCancelled: reply("501 5.0.0 Authentication cancelled"),
+  authUnreadable: reply("501 5.5.2 Cannot read the authentication response"),
   // RFC 4954 §4: an exchange line of more than 12288 octets.
   saslLineTooLong: reply("500 5.5.6 Authentication exchange line is too long"),
   authRequired: reply("530 5.7.1 Authentication required"),
   // RFC 3207 §4; nginx lets MAIL and RCPT through here.
   tlsRequired: reply("530 5.7.0 Must issue a STARTTLS command first"),
+  // RFC 3207 §4.
+  tlsUnavailable: reply("454 4.7.0 TLS not available at the moment"),
+  // Postfix's text, which people search for.
+  pipelining: reply("554 5.5.0 Error: SMTP protocol synchronization"),
+  tooManyCommands: reply("421 4.7.0 Too many commands, closing connection"),
+  notSmtp: reply("421 4.7.0 This is an SMTP server, closing connection"),
   earlyTalker: reply("503 5.5.0 Improper use of SMTP command pipelining"),
   internalError: reply("451 4.3.2 Internal server error"),
   noCertificate: reply("421 4.7.1 No required SSL certificate"),

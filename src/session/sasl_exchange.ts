@@ -24,8 +24,8 @@ export interface Credentials {
 export type ExchangeStep =
   | { readonly kind: "challenge"; readonly exchange: Exchange; readonly reply: SpokenReply }
   | { readonly kind: "done"; readonly credentials: Credentials }
-  /** `message` is for the log, in nginx's words. */
-  | { readonly kind: "failed"; readonly message: string };
+  /** `message` is for the log, in nginx's words; `arguments`: the command itself was wrong. */
+  | { readonly kind: "failed"; readonly message: string; readonly why: "arguments" | "unreadable" };
 
 /**
  * Begins the exchange of a listed mechanism (lower case). `initial` is the initial response in base64, or null.
@@ -37,7 +37,9 @@ export function beginExchange(method: string, initial: string | null, newSalt: (
       return continueExchange({ mechanism: "login", user: null }, initial);
     case "cram-md5": {
       // CRAM-MD5 has no initial response (RFC 2195 §2); nginx refuses one, and so the exchange fails here.
-      if (initial !== null) return failed("client sent invalid CRAM-MD5 hash in AUTH CRAM-MD5 command");
+      if (initial !== null) {
+        return failed("client sent invalid CRAM-MD5 hash in AUTH CRAM-MD5 command", "arguments");
+      }
       const salt = newSalt();
       return challenge({ mechanism: "cram-md5", salt }, reply(`334 ${encodeBase64(salt)}`));
     }
@@ -100,8 +102,8 @@ function challenge(exchange: Exchange, spoken: SpokenReply): ExchangeStep {
   return { kind: "challenge", exchange, reply: spoken };
 }
 
-function failed(message: string): ExchangeStep {
-  return { kind: "failed", message };
+function failed(message: string, why: "arguments" | "unreadable" = "unreadable"): ExchangeStep {
+  return { kind: "failed", message, why };
 }
 
 function done(

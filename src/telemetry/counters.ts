@@ -34,6 +34,8 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
     label: "state",
     help: "Mail servers that are left alone after a failure (began), and that work again (ended).",
   },
+  not_smtp: { label: "protocol", help: "Clients that spoke something else than SMTP, by what it was." },
+  tls_refused: { label: "mode", help: "Handshakes with clients that were refused for ssl_max_handshakes." },
 };
 
 /** How a counter and one of its labels are kept in one table. */

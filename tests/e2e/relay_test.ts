@@ -109,7 +109,7 @@ Deno.test("without a login MAIL and RCPT are replayed as typed and the rest foll
   });
   await withEdge({
     callout: () => accepted(upstream.port),
-    servers: () => [{ ...XCLIENT_OFF, smtp_auth: "none" }],
+    servers: () => [{ ...XCLIENT_OFF, smtp_auth: "none", smtp_reject_unauth_pipelining: "off" }],
   }, async ({ connect }) => {
     await using client = await connect();
     await client.send(

@@ -103,12 +103,17 @@ Deno.test("mutated clients get replies and a clean end", async () => {
   await using sink = new SmtpSink({ capabilities: ["XCLIENT NAME ADDR", "PIPELINING"] });
   await withEdge({
     callout: (request) => request.header("Auth-User") === "mallory" ? refused("No") : accepted(sink.port),
-    mail: () => SHORT,
+    mail: () => ({ ...SHORT, smtp_reject_unauth_pipelining: "off" }),
     servers: (files) => [
       { smtp_auth: ["plain", "login", "cram-md5", "xoauth2", "oauthbearer", "none"] },
       { ...files.server(), starttls: "on", smtp_auth: ["plain", "none"], xclient: "off" },
       { listen: "127.0.0.1:0 proxy_protocol", set_real_ip_from: "127.0.0.1", smtp_auth: ["login", "none"] },
-      { smtp_greeting_delay: "20ms", smtp_client_buffer: 512, max_errors: 2 },
+      {
+        smtp_greeting_delay: "20ms",
+        smtp_client_buffer: 512,
+        max_errors: 2,
+        smtp_reject_unauth_pipelining: "on",
+      },
     ],
   }, async (edge) => {
     await runDialogues(6_000, async (choices) => {
@@ -237,7 +242,7 @@ Deno.test("mutated mail servers give the client a whole reply before anything is
     servers: () => [
       { xclient: "off" },
       { xclient: "on", proxy_smtp_auth: "on", proxy_pass_error_message: "on" },
-      { xclient: "nginx", smtp_auth: "none" },
+      { xclient: "nginx", smtp_auth: "none", smtp_reject_unauth_pipelining: "off" },
     ],
   }, async (edge) => {
     await runDialogues(1_500, async (choices) => {

@@ -6,11 +6,13 @@
 import { BufferPool } from "../../../src/driver/buffer_pool.ts";
 import { Connection } from "../../../src/driver/connection.ts";
 import { UpstreamHealth } from "../../../src/driver/upstream_health.ts";
+import { HandshakeSlots } from "../../../src/driver/handshake_slots.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driver/runtime.ts";
 import type { ServerSettings } from "../../../src/config/settings.ts";
 import { SessionBoard } from "../../../src/driver/session_board.ts";
 import { SignInHolds } from "../../../src/driver/sign_in_holds.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
+import { pipeliningRule } from "../../../src/policy/pipelining.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
 import type { AccessLog, SessionRecord } from "../../../src/ports/access_log.ts";
 import type {
@@ -45,6 +47,8 @@ export interface BenchOptions {
   readonly tls?: Partial<TlsFacts>;
   /** Facts of the handshake with the mail server. */
   readonly upstreamTls?: Partial<TlsFacts> | "refused";
+  /** Handshakes of the server, which other connections may have under way. */
+  readonly handshakes?: HandshakeSlots;
   readonly remote?: SocketAddress;
   readonly pair?: PairOptions;
   readonly upstreamPair?: PairOptions;
@@ -200,10 +204,13 @@ export class Bench {
         starttls: settings.starttls,
         methods: new Set<string>(settings.smtp_auth),
         maxErrors: settings.max_errors,
+        maxCommands: settings.max_commands,
+        pipelining: pipeliningRule(settings),
         compat: settings.compat === "nginx",
         newSalt: () => "<1.2@mx.test>",
       },
       auth: this.#auth(),
+      handshakes: this.#options.handshakes ?? new HandshakeSlots(settings.ssl_max_handshakes),
       tls: {
         accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)),
         knows: (serverName) => serverName === "mail.test",

@@ -8,6 +8,7 @@ import {
   initialClientState,
   stepClient,
 } from "../../../src/session/client_machine.ts";
+import type { Pipelining } from "../../../src/session/pipelining.ts";
 import { reply, serverReplies } from "../../../src/session/replies.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import type { SmtpAuthMethod } from "../../../src/config/settings.ts";
@@ -17,6 +18,8 @@ interface Setting {
   readonly starttls?: "off" | "on" | "only";
   readonly methods?: readonly SmtpAuthMethod[];
   readonly maxErrors?: number;
+  readonly maxCommands?: number;
+  readonly pipelining?: Pipelining;
   readonly secure?: boolean;
   readonly compat?: boolean;
 }
@@ -32,6 +35,8 @@ function rulesOf(setting: Setting): ClientRules {
     starttls,
     methods: new Set(smtp_auth),
     maxErrors: setting.maxErrors ?? 5,
+    maxCommands: setting.maxCommands ?? 1000,
+    pipelining: setting.pipelining ?? "unchecked",
     compat: setting.compat ?? false,
     newSalt: () => `<${++salts}.1@mx.test>`,
   };
@@ -51,7 +56,7 @@ function refused(fields: Partial<Extract<AuthAnswer, { kind: "refused" }>> = {})
 }
 
 /** One line a step: a string is a line of the client, anything else an event. */
-type Input = string | Exclude<ClientEvent, { kind: "line" }>;
+type Input = string | ClientEvent;
 
 /** Effects in short: the reply's text, or `[effect ...]`. */
 function show(effect: ClientEffect): string {
@@ -68,6 +73,8 @@ function show(effect: ClientEffect): string {
       return `[wait ${effect.milliseconds}]`;
     case "close":
       return `[close ${effect.outcome}${effect.linger ? " lingering" : ""}]`;
+    case "foreign":
+      return `[foreign ${effect.protocol}]`;
     case "note":
       return `[note ${effect.event}]`;
     default:
@@ -89,6 +96,13 @@ function play(setting: Setting, inputs: readonly Input[]): { shown: string[]; st
 
 const b64 = (text: string) => btoa(text);
 const ok = "250 2.0.0 OK";
+const unreadable = "501 5.5.2 Cannot read the authentication response";
+const tlsFirst = "530 5.7.0 Must issue a STARTTLS command first";
+const outOfStep =
+  "[note pipelining] 554 5.5.0 Error: SMTP protocol synchronization [close pipelining lingering]";
+const ADMITTED: Input = { kind: "tls_admitted", admitted: true };
+/** A line with something behind it. */
+const more = (line: string): Input => ({ kind: "line", line, more: true });
 const invalid = "500 5.5.1 Invalid command";
 
 const CASES: readonly {
@@ -122,7 +136,7 @@ const CASES: readonly {
       ["VRFY", invalid],
       ["AUTH", "501 5.5.4 Invalid argument"],
       ["", invalid],
-      ["AUTH PLAIN =", `[note auth_invalid] ${invalid}`],
+      ["AUTH PLAIN =", `[note auth_invalid] ${unreadable}`],
       ["BDAT 1 LAST", `[note too_many_errors] ${invalid} [close too_many_errors lingering]`],
     ],
   },
@@ -136,7 +150,8 @@ const CASES: readonly {
     setting: { maxErrors: 2, starttls: "on" },
     dialogue: [
       ["XXXX", invalid],
-      ["STARTTLS", "220 2.0.0 Start TLS [start_tls]"],
+      ["STARTTLS", "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
       [{ kind: "tls_started" }, ""],
       ["XXXX", `[note too_many_errors] ${invalid} [close too_many_errors lingering]`],
     ],
@@ -150,14 +165,26 @@ const CASES: readonly {
     ],
   },
   {
-    name: 'refuses AUTH, MAIL and RCPT before TLS with "starttls: only"',
+    name: 'does nothing but EHLO, NOOP, QUIT and STARTTLS before TLS with "starttls: only"',
     setting: { starttls: "only", methods: ["plain", "none"] },
     dialogue: [
       ["EHLO me", "250-mx.test / 250-PIPELINING / 250 STARTTLS"],
-      [`AUTH PLAIN ${b64("\0u\0p")}`, invalid],
-      ["MAIL FROM:<a@b>", "530 5.7.0 Must issue a STARTTLS command first"],
-      ["RCPT TO:<a@b>", "530 5.7.0 Must issue a STARTTLS command first"],
-      ["STARTTLS now", "220 2.0.0 Start TLS [start_tls]"],
+      ["NOOP", ok],
+      ...[
+        `AUTH PLAIN ${b64("\0u\0p")}`,
+        "AUTH",
+        "HELO me",
+        "RSET",
+        "VRFY x",
+        "EXPN x",
+        "HELP",
+        "MAIL FROM:<a@b>",
+      ]
+        .map((line): [string, string] => [line, tlsFirst]),
+      ["RCPT TO:<a@b>", tlsFirst],
+      ["DATA", invalid],
+      ["STARTTLS", "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
       [{ kind: "tls_started" }, ""],
       ["STARTTLS", invalid],
       ["EHLO me", "250-mx.test / 250-PIPELINING / 250 AUTH PLAIN"],
@@ -170,12 +197,15 @@ const CASES: readonly {
     dialogue: [
       ["MAIL FROM:<a@b>", "[note mail_rejected] 530 5.7.1 Authentication required"],
       ["RCPT TO:<a@b>", "503 5.5.1 Bad sequence of commands"],
+      ["AUTH PLAIN", invalid],
+      ["HELO me", "250 mx.test"],
+      ["STARTTLS now", "[admit_tls]"],
     ],
   },
   {
     name: 'refuses MAIL before TLS with "starttls: only" also where nginx\'s way holds, if it needs no login',
     setting: { starttls: "only", methods: ["none"], compat: true },
-    dialogue: [["MAIL FROM:<a@b>", "530 5.7.0 Must issue a STARTTLS command first"]],
+    dialogue: [["MAIL FROM:<a@b>", tlsFirst]],
   },
   {
     name: "forgets HELO, MAIL and the EHLO mark at STARTTLS",
@@ -183,7 +213,8 @@ const CASES: readonly {
     dialogue: [
       ["EHLO before", "250-mx.test / 250-PIPELINING / 250 STARTTLS"],
       ["MAIL FROM:<a@b>", ok],
-      ["STARTTLS", "220 2.0.0 Start TLS [start_tls]"],
+      ["STARTTLS", "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
       [{ kind: "tls_started" }, ""],
       ["RCPT TO:<c@d>", "503 5.5.1 Bad sequence of commands"],
       ["MAIL FROM:<a@b>", ok],
@@ -304,13 +335,143 @@ const CASES: readonly {
     name: "rejects broken SASL responses without counting them, and the cancellation",
     setting: { maxErrors: 1 },
     dialogue: [
+      ["AUTH PLAIN !!!", `[note auth_invalid] ${unreadable}`],
+      ["AUTH PLAIN *", `[note auth_invalid] ${unreadable}`],
+      [`AUTH PLAIN ${b64("no NUL")}`, `[note auth_invalid] ${unreadable}`],
+      ["AUTH PLAIN a b", "501 5.5.4 Invalid argument"],
+      ["AUTH PLAIN", "334"],
+      ["*", "[note auth_cancelled] 501 5.0.0 Authentication cancelled"],
+      ["AUTH LOGIN", "334 VXNlcm5hbWU6"],
+      ["a\rb", unreadable],
+      ["NOOP", ok],
+    ],
+  },
+  {
+    name: 'says 500 to broken SASL responses and to the cancellation with "compat: nginx"',
+    setting: { compat: true, methods: ["plain", "cram-md5"] },
+    dialogue: [
       ["AUTH PLAIN !!!", `[note auth_invalid] ${invalid}`],
       ["AUTH PLAIN a b", invalid],
+      ["AUTH CRAM-MD5 x", `[note auth_invalid] ${invalid}`],
       ["AUTH PLAIN", "334"],
       ["*", `[note auth_invalid] ${invalid}`],
-      ["AUTH LOGIN", "334 VXNlcm5hbWU6"],
-      ["a\rb", invalid],
+    ],
+  },
+  {
+    name: "refuses an initial response to CRAM-MD5, which has none, as a wrong argument",
+    setting: { methods: ["cram-md5"] },
+    dialogue: [["AUTH CRAM-MD5 x", "[note auth_invalid] 501 5.5.4 Invalid argument"]],
+  },
+  {
+    name: "refuses AUTH between MAIL and RCPT, but where nginx's way holds",
+    setting: { methods: ["plain", "none"] },
+    dialogue: [
+      ["MAIL FROM:<a@b>", ok],
+      ["AUTH PLAIN", "503 5.5.1 Bad sequence of commands"],
+      ["RSET", ok],
+      ["AUTH PLAIN", "334"],
+    ],
+  },
+  {
+    name: "refuses STARTTLS with an argument",
+    setting: { starttls: "on" },
+    dialogue: [["STARTTLS now", "501 5.5.4 Invalid argument"], ["STARTTLS", "[admit_tls]"]],
+  },
+  {
+    name: "goes on in clear when no more handshakes may be under way",
+    setting: { starttls: "only" },
+    dialogue: [
+      ["STARTTLS", "[admit_tls]"],
+      [{ kind: "tls_admitted", admitted: false }, "454 4.7.0 TLS not available at the moment"],
+      ["MAIL FROM:<a@b>", tlsFirst],
+      ["STARTTLS", "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
+    ],
+  },
+  {
+    name: "ends the session after max_commands, which go on counting in TLS",
+    setting: { maxCommands: 4, starttls: "on" },
+    dialogue: [
       ["NOOP", ok],
+      ["STARTTLS", "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
+      [{ kind: "tls_started" }, ""],
+      ["AUTH LOGIN", "334 VXNlcm5hbWU6"],
+      ["*", "[note auth_cancelled] 501 5.0.0 Authentication cancelled"],
+      ["XXXX", invalid],
+      [
+        "QUIT",
+        "[note too_many_commands] 421 4.7.0 Too many commands, closing connection " +
+        "[close too_many_commands lingering]",
+      ],
+    ],
+  },
+  ...([
+    ["GET / HTTP/1.1", "http", true],
+    ["Subject: hello", "header", true],
+    ["SSH-2.0-x", "ssh", false],
+    ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2", "proxy", false],
+    ["\x16\x03\x01", "tls", false],
+  ] as const).map(([line, protocol, heard]) => ({
+    name: `closes at once when ${protocol} is spoken`,
+    dialogue: [
+      [
+        line,
+        `[foreign ${protocol}] ${heard ? "421 4.7.0 This is an SMTP server, closing connection " : ""}` +
+        "[close not_smtp lingering]",
+      ],
+    ] as const,
+  })),
+  {
+    name: 'says 500 to what is no SMTP with "compat: nginx"',
+    setting: { compat: true },
+    dialogue: [["GET / HTTP/1.1", invalid], ["\x16\x03\x01", invalid]],
+  },
+  {
+    name: "closes when what has come cannot begin a line",
+    dialogue: [[{ kind: "binary", begin: "\x16\x03\x01" }, "[foreign tls] [close not_smtp lingering]"]],
+  },
+  {
+    name: "lets groups of RFC 2920 pass after EHLO where PIPELINING is announced",
+    setting: { pipelining: "groups", methods: ["none"] },
+    dialogue: [
+      ["EHLO me", "250-mx.test / 250 PIPELINING"],
+      [more("RSET"), ok],
+      [more("MAIL FROM:<a@b>"), ok],
+      [more("RCPT TO:<c@d>"), "[ask none|||-|#1|me|MAIL FROM:<a@b>|RCPT TO:<c@d>]"],
+    ],
+  },
+  ...(["EHLO me", "HELO me", "NOOP", "VRFY x", "AUTH LOGIN", "XXXX"] as const).map((line) => ({
+    name: `turns a client away that does not wait for the reply to ${line}`,
+    setting: { pipelining: "groups" } as const,
+    dialogue: [["EHLO me", "250-mx.test / 250-PIPELINING / 250 AUTH PLAIN LOGIN"], [
+      more(line),
+      outOfStep,
+    ]] as const,
+  })),
+  {
+    name: "turns a client away that pipelines without EHLO",
+    setting: { pipelining: "groups", methods: ["none"] },
+    dialogue: [["HELO me", "250 mx.test"], [more("MAIL FROM:<a@b>"), outOfStep]],
+  },
+  {
+    name: "turns a client away that pipelines though PIPELINING is not announced",
+    setting: { pipelining: "forbidden", methods: ["none"] },
+    dialogue: [["EHLO me", "250-mx.test / 250 PIPELINING"], [more("MAIL FROM:<a@b>"), outOfStep]],
+  },
+  {
+    name: "turns a client away that does not wait in a SASL exchange",
+    setting: { pipelining: "groups" },
+    dialogue: [["AUTH LOGIN", "334 VXNlcm5hbWU6"], [more(b64("u")), outOfStep]],
+  },
+  {
+    name: "does not mind what follows QUIT and STARTTLS, of which nothing is done",
+    setting: { pipelining: "forbidden", starttls: "on" },
+    dialogue: [
+      [more("STARTTLS"), "[admit_tls]"],
+      [ADMITTED, "220 2.0.0 Start TLS [start_tls]"],
+      [{ kind: "tls_started" }, ""],
+      [more("QUIT"), "221 2.0.0 Bye [close quit]"],
     ],
   },
   {
