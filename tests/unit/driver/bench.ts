@@ -93,6 +93,7 @@ const BASE: ServerSettings = loadGood(`mail:
   server_name: mx.test
   auth_http: http://127.0.0.1:9/auth
   xclient: off
+  smtp_reject_unauth_pipelining: off # tests do not wait for every reply
   servers:
     - listen: 127.0.0.1:25
 `).servers[0]!;

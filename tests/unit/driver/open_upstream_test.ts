@@ -3,7 +3,6 @@ import type { ServerSettings } from "../../../src/config/settings.ts";
 import { accepted, type Bench, type BenchOptions, withBench } from "./bench.ts";
 import { CLIENT_HELLO, type Peer, SERVER_HELLO } from "./peer.ts";
 
-const NO_LOGIN = { smtp_auth: ["none"], smtp_reject_unauth_pipelining: "off" } as const;
 const GREETING = "220 mx.test ESMTP ready\r\n";
 const INTERNAL_ERROR = "451 4.3.2 Internal server error\r\n";
 
@@ -216,7 +215,7 @@ Deno.test("STARTTLS to the mail server begins anew inside TLS", async () => {
 });
 
 Deno.test("replies sent before their commands answer nothing", async () => {
-  await withBench({ settings: NO_LOGIN }, async (bench) => {
+  await withBench({ settings: { smtp_auth: ["none"] } }, async (bench) => {
     await bench.client.expect(GREETING);
     await bench.client.send("HELO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\n");
     await bench.client.expect("250 mx.test\r\n250 2.0.0 OK\r\n");

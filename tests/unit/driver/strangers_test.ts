@@ -58,13 +58,16 @@ Deno.test("a binary octet in a SASL response is a bad response", async () => {
 });
 
 Deno.test("a client that does not wait for EHLO's reply is turned away where mail needs no login", async () => {
-  await withBench({ settings: { smtp_auth: ["none"] } }, async (bench) => {
-    await bench.client.expect(GREETING);
-    await bench.client.send("EHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n");
-    assert.equal(await bench.client.rest(), "554 5.5.0 Error: SMTP protocol synchronization\r\n");
-    bench.client.transport.close();
-    assert.equal(await bench.outcome(), "pipelining");
-  });
+  await withBench(
+    { settings: { smtp_auth: ["none"], smtp_reject_unauth_pipelining: "auto" } },
+    async (bench) => {
+      await bench.client.expect(GREETING);
+      await bench.client.send("EHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n");
+      assert.equal(await bench.client.rest(), "554 5.5.0 Error: SMTP protocol synchronization\r\n");
+      bench.client.transport.close();
+      assert.equal(await bench.outcome(), "pipelining");
+    },
+  );
 });
 
 Deno.test("max_commands ends the session", async () => {
