@@ -9,6 +9,7 @@ import { readAdminToken } from "../config/admin_token.ts";
 import { createDialer } from "../io/dialer.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import type { Family } from "../telemetry/metric_families.ts";
 import { exposeMetrics, exposeMetricsAsJson, type MetricSources } from "../telemetry/metrics_text.ts";
 import type { ProcessFacts } from "../telemetry/process_families.ts";
@@ -28,13 +29,25 @@ export interface AdminPorts {
   readonly workers: Workers;
 }
 
-/** A running admin listener. */
+/** A change of the configuration that the listener is ready for. */
+export interface PreparedAdmin {
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** An open address, and who may ask there. */
+interface Door {
+  readonly server: HttpServer;
+  access: AdminAccess;
+}
+
+/** What an operator asks and is told, where `admin_listen` says; nowhere where it says nothing. */
 export class AdminListener implements AdminSource {
   readonly #ports: AdminPorts;
   readonly #readiness: CalloutReadiness;
   readonly #book: HoldBook;
   #config: Config;
-  #server: HttpServer | null = null;
+  #door: Door | null = null;
   #draining = false;
 
   private constructor(config: Config, ports: AdminPorts) {
@@ -48,21 +61,40 @@ export class AdminListener implements AdminSource {
   }
 
   /**
-   * Listens where `admin_listen` says; null where it says nothing.
+   * Listens as `config` says.
    * @throws {Error} when the address cannot be listened on, or the token cannot be read.
    */
-  static async open(config: Config, ports: AdminPorts): Promise<AdminListener | null> {
-    const { admin_listen, admin_token_file } = config.main;
-    if (admin_listen === null) return null;
-    const token = admin_token_file === null ? null : await readToken(admin_token_file);
+  static async open(config: Config, ports: AdminPorts): Promise<AdminListener> {
     const listener = new AdminListener(config, ports);
-    await listener.#listen(admin_listen, { token, unix: admin_listen.kind === "unix" });
+    await (await listener.prepare(config)).commit();
     return listener;
   }
 
-  /** Another configuration has followed. */
-  use(config: Config): void {
-    this.#config = config;
+  /**
+   * Makes ready for another configuration: the token is read, and an address opened that is not open. Users stay held.
+   * @throws {Error} as `open` does; nothing has changed then.
+   */
+  async prepare(config: Config): Promise<PreparedAdmin> {
+    const { admin_listen, admin_token_file } = config.main;
+    const token = admin_token_file === null ? null : await readToken(admin_token_file);
+    const access = { token, unix: admin_listen?.kind === "unix" };
+    const former = this.#door;
+    const stays = former !== null && textOf(config) === textOf(this.#config);
+    const door = admin_listen === null ? null : stays ? former : await this.#listen(admin_listen, access);
+    return {
+      commit: async () => {
+        this.#config = config;
+        this.#door = door;
+        if (stays) former.access = access;
+        else {
+          this.#tellAddress();
+          await former?.server.close();
+        }
+      },
+      abort: async () => {
+        if (!stays) await door?.server.close();
+      },
+    };
   }
 
   /** From now on the process is not ready. */
@@ -73,21 +105,26 @@ export class AdminListener implements AdminSource {
   /** Stops listening and releases all users. Idempotent. */
   async close(): Promise<void> {
     this.#book.close();
-    await this.#server?.close();
+    await this.#door?.server.close();
   }
 
-  async #listen(address: NonNullable<Config["main"]["admin_listen"]>, access: AdminAccess): Promise<void> {
+  async #listen(address: SocketAddress, access: AdminAccess): Promise<Door> {
     try {
-      this.#server = await serveHttp(address, (request) => answerAdmin(request, this, access));
+      const server = await serveHttp(address, (request) => answerAdmin(request, this, door.access));
+      const door: Door = { server, access };
+      return door;
     } catch (error) {
       throw new Error(`Cannot serve admin requests on ${formatSocketAddress(address)}: ${reason(error)}`, {
         cause: error,
       });
     }
-    const text = formatSocketAddress(this.#server.address);
-    this.#ports.log.event("notice", "admin_listening", `admin requests are answered on ${text}`, null, {
-      address: text,
-    });
+  }
+
+  #tellAddress(): void {
+    if (this.#door === null) return;
+    const address = formatSocketAddress(this.#door.server.address);
+    const message = `admin requests are answered on ${address}`;
+    this.#ports.log.event("notice", "admin_listening", message, null, { address });
   }
 
   async metrics(): Promise<string> {
@@ -163,6 +200,10 @@ async function readToken(file: string): Promise<string> {
   const read = readAdminToken(await Deno.readTextFile(file));
   if ("fault" in read) throw new Error(`Cannot use ${file} as admin_token_file: ${read.fault}`);
   return read.token;
+}
+
+function textOf({ main: { admin_listen } }: Config): string | null {
+  return admin_listen === null ? null : formatSocketAddress(admin_listen);
 }
 
 function reason(error: unknown): string {

@@ -6,6 +6,7 @@
 import { checkCommand } from "./check_command.ts";
 import { runConvert } from "./convert_command.ts";
 import { hashPasswordCommand } from "./hash_password_command.ts";
+import { reloadCommand } from "./reload_command.ts";
 import { runCommand } from "./run_command.ts";
 import { VERSION } from "./version.ts";
 
@@ -22,6 +23,7 @@ type Command = (args: string[], io: CommandIo) => Promise<number>;
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["run", runCommand],
+  ["reload", reloadCommand],
   ["check", checkCommand],
   ["hash-password", hashPasswordCommand],
   ["convert", runConvert],
@@ -31,6 +33,9 @@ const USAGE = `Usage: postern COMMAND [OPTIONS]
 
   run --config FILE        serve the configuration until SIGTERM or Ctrl-C
   run --nginx-conf FILE    the same from the mail{} part of an nginx configuration
+  reload --config FILE     check the file, then have the process that runs it take it over; takes --nginx-conf too,
+                           and --pid-file FILE where the file names no "pid"
+                           exit code: 0 taken over, 1 nothing has changed, 2 wrong usage
   check --config FILE      validate the configuration and print what is in effect; takes --nginx-conf too
                            exit code: 0 good, 1 bad configuration, 2 wrong usage
   convert FILE [-o OUT]    turn the mail{} part of an nginx configuration into a Postern one

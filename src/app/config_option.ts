@@ -62,7 +62,10 @@ function readNginx(command: string, file: string, prefix: string | null): Chosen
     const { yaml, left_out, main } = readNginxConfig(file, prefix);
     const leftOut = formatLeftOut(left_out);
     const config = loadConfig(yaml, file, diskFiles);
-    if (!isProblems(config)) return { ok: true, config, nginx: main, leftOut };
+    if (!isProblems(config)) {
+      const withPid = { ...config, main: { ...config.main, pid: main.pid } };
+      return { ok: true, config: withPid, nginx: main, leftOut };
+    }
     // Lines of the conversion are none of the file.
     const problems = config.map(({ key, message }) => `${file}: ${key === "" ? "" : `${key}: `}${message}\n`);
     return { ok: false, text: leftOut + problems.join("") };

@@ -44,6 +44,8 @@ export interface WorkersOptions {
 
 /** Threads that serve: workers, or this thread alone. */
 export interface Workers extends Postern {
+  /** How many there are. */
+  readonly count: number;
   /** The counters of each worker, and of those that were in its place before. */
   readonly metrics: readonly MetricMemory[];
   /** Workers that have crashed so far. */
@@ -128,6 +130,10 @@ class RunningWorkers implements Workers {
     this.#config = config;
     this.#options = options;
     this.#logs = options.logs ?? null;
+  }
+
+  get count(): number {
+    return this.#places.length;
   }
 
   get sessions(): number {

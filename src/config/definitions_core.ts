@@ -5,14 +5,17 @@ import { accessLogTargets } from "./access_log_target.ts";
 import { listenEntries, type ListenEntry } from "./listen.ts";
 import { errorLogTarget, logTarget } from "./log_target.ts";
 import type { MainSettings, ServerSettings } from "./settings.ts";
-import { flag, hostName, integer, oneOf, processCount, time } from "./simple_types.ts";
+import { fileName, flag, hostName, integer, oneOf, processCount, time } from "./simple_types.ts";
 import { listOf, orOff } from "./value_type.ts";
 
 /** What only `mail:` says; `error_log` is a directive of servers that `mail:` may have as well. */
 export type MainDirectiveValues = Omit<MainSettings, "error_log">;
 
 /** Those of the process itself; `definitions_admin.ts` has others. */
-type ProcessSettings = Pick<MainDirectiveValues, "log" | "worker_processes">;
+type ProcessSettings = Pick<
+  MainDirectiveValues,
+  "log" | "worker_processes" | "worker_shutdown_timeout" | "pid"
+>;
 
 export const mainDirectives = {
   log: {
@@ -30,6 +33,23 @@ export const mainDirectives = {
     doc: "Number of workers that share the connections; `auto` is one for each core of the machine.",
     source: "nginx",
     note: "They are threads of one process, not processes. In nginx the default is 1.",
+  },
+  worker_shutdown_timeout: {
+    context: "main",
+    type: orOff(time()),
+    default: "off",
+    doc: "How long sessions may go on when the process is to end; what is left then is cut.",
+    source: "nginx",
+    note: "`off` is 10s after SIGTERM and SIGINT, and no limit after SIGQUIT. A reload never cuts a session.",
+  },
+  pid: {
+    context: "main",
+    type: orOff(fileName),
+    default: "off",
+    doc:
+      "File for the id of the process; `postern reload` finds the process by it, through a socket beside it.",
+    source: "nginx",
+    note: "In nginx there is always one.",
   },
 } as const satisfies DirectiveTable<ProcessSettings>;
 

@@ -34,6 +34,9 @@ export interface NginxInput {
   readonly prefix: string;
 }
 
+/** What Postern has under `mail:` and nginx in its main context. */
+const MAIN_DIRECTIVES = ["worker_processes", "worker_shutdown_timeout"];
+
 /** A `server {}` that speaks SMTP. */
 interface SmtpServer {
   readonly directive: NginxDirective;
@@ -88,7 +91,7 @@ class Converter {
     const level = new LevelBuilder(this.#places, this.leftOut);
     const forServers = new LevelBuilder(this.#places, this.leftOut);
     level.set("compat", "nginx", ["Where Postern has a better default than nginx, nginx's holds."]);
-    this.#inheritWorkers(main, level);
+    for (const name of MAIN_DIRECTIVES) this.#inheritMain(name, main, level);
     this.#inheritLogs(main, block, level);
     const all: NginxDirective[] = [];
     for (const directive of block.directives) {
@@ -109,14 +112,14 @@ class Converter {
     return [{ comments: [], entries: level.entries, closing: block.comments, afterBlank: false }, maps];
   }
 
-  /** The number of workers of the main context; without one, Postern's own default is better than nginx's. */
-  #inheritWorkers(main: NginxBlock, level: LevelBuilder): void {
-    const directive = main.directives.find(({ name }) => name === "worker_processes");
-    const count = directive?.args[0];
-    if (directive === undefined || count === undefined) return;
-    const refusal = reasonForValue(directive.name, count, false);
+  /** A directive of the main context; without it, Postern's own default is better than nginx's. */
+  #inheritMain(name: string, main: NginxBlock, level: LevelBuilder): void {
+    const directive = main.directives.find((each) => each.name === name);
+    const value = directive?.args[0];
+    if (directive === undefined || value === undefined) return;
+    const refusal = reasonForValue(directive.name, value, false);
     if (refusal !== null) level.leaveOut(directive, refusal);
-    else level.set(directive.name, count, ["From the main context."]);
+    else level.set(directive.name, value, ["From the main context."]);
   }
 
   /** `error_log` of the main context holds for `mail {}` unless that has its own. */

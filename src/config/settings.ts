@@ -29,6 +29,10 @@ export interface MainSettings {
   readonly hold_timeout: number;
   /** Threads that serve; `auto` is one for each core. */
   readonly worker_processes: number | "auto";
+  /** Milliseconds that sessions may take once the process is to end; null: it depends on the signal. */
+  readonly worker_shutdown_timeout: number | null;
+  /** File for the id of the process, or null. */
+  readonly pid: string | null;
 }
 
 /** A destination of log lines and the least severe level that is written. */

@@ -45,11 +45,9 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   events: PROCESS,
   load_module: PROCESS,
   master_process: PROCESS,
-  pid: PROCESS,
   user: PROCESS,
   worker_connections: PROCESS,
   worker_rlimit_nofile: PROCESS,
-  worker_shutdown_timeout: PROCESS,
   http: "Postern is no HTTP server",
   stream: NOT_SMTP,
 };

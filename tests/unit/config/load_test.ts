@@ -9,6 +9,8 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
   assert.deepEqual(main, {
     log: { to: { kind: "stderr" }, level: "info" },
     worker_processes: "auto",
+    worker_shutdown_timeout: null,
+    pid: null,
     admin_listen: null,
     admin_token_file: null,
     hold_timeout: 60_000,

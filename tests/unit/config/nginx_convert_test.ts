@@ -324,6 +324,7 @@ Deno.test("convertNginx(): inherited and own values have the effect they have in
 Deno.test("convertNginx() takes the number of workers over, and leaves out more than there can be", () => {
   const mail = "mail { auth_http a:1/; server { listen 25; } }";
   deepEqual(settings(convert(`worker_processes 8; ${mail}`)), ["worker_processes: 8"]);
+  deepEqual(settings(convert(`worker_shutdown_timeout 30s; ${mail}`)), ["worker_shutdown_timeout: 30s"]);
   const { left_out } = convert(`worker_processes 128; ${mail}`);
   deepEqual(left_out.map(({ directive }) => directive), ["worker_processes"]);
 });

@@ -11,6 +11,8 @@ const EVERYTHING = `mail:
   admin_token_file: /etc/postern/admin.token
   hold_timeout: 90s
   worker_processes: 64
+  worker_shutdown_timeout: 30s
+  pid: /run/postern.pid
   server_name: mail.example.com
   error_log: [/var/log/mail.log, stderr crit]
   timeout: 90s

@@ -1,0 +1,131 @@
+/**
+ * The process: serves a configuration and those that follow it, until a signal ends it.
+ *
+ * @module
+ */
+import type { Config } from "../config/settings.ts";
+import { SessionBoard } from "../driver/session_board.ts";
+import { SignInHolds } from "../driver/sign_in_holds.ts";
+import { createClock } from "../io/deadlines.ts";
+import type { Clock } from "../ports/clock.ts";
+import { LogOutputs } from "../telemetry/log_outputs.ts";
+import { MetricMemory } from "../telemetry/metric_memory.ts";
+import { CountedMetrics } from "../telemetry/metrics.ts";
+import { AdminListener } from "./admin_listener.ts";
+import { answerQuestion } from "./admin_questions.ts";
+import type { ChosenConfig } from "./config_option.ts";
+import { CurrentLog } from "./current_log.ts";
+import { type Logs, openLogs, originOf } from "./open_logs.ts";
+import { ProcessFiles } from "./process_files.ts";
+import { ProcessSignals } from "./process_signals.ts";
+import { Reloads } from "./reloads.ts";
+import { serve } from "./serve.ts";
+import { guardThread } from "./thread_guard.ts";
+import { VERSION } from "./version.ts";
+import { serveWithWorkers, workerCount, type Workers } from "./workers.ts";
+
+/**
+ * Serves `config` until a signal ends the process; `read` reads what is to follow it.
+ * @throws {Error} when it cannot be served.
+ */
+export async function runConfig(config: Config, read: () => ChosenConfig): Promise<void> {
+  const outputs = new LogOutputs();
+  const open = (next: Config) => openLogsOrExplain(next, outputs);
+  const logs = open(config);
+  const log = new CurrentLog(logs.process);
+  const guard = guardThread(log);
+  const signals = new ProcessSignals(log);
+  let inForce = () => logs;
+  const clock = createClock();
+  let admin: AdminListener | null = null;
+  let files: ProcessFiles | null = null;
+  try {
+    const parts = { log, logs, outputs, clock };
+    const postern =
+      await (workerCount(config) === 1 ? serveAlone(config, parts) : serveShared(config, parts));
+    const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
+    const adminPorts = { process: facts, log, clock, workers: postern };
+    admin = await orStop(postern, () => AdminListener.open(config, adminPorts));
+    const reloads = new Reloads(config, logs, { read, openLogs: open, postern, admin, log });
+    inForce = () => reloads.logs;
+    // Only who has the addresses may say so: another one that runs keeps its files.
+    files = await ownFiles(config.main.pid, postern, reloads, log);
+    const { addresses: { length: listeners }, count: workers } = postern;
+    log.event("notice", "ready", `postern ${VERSION} is ready`, null, { listeners, workers });
+    await signals.serve(postern, reloads, () => admin!.drain());
+    log.event("notice", "stopped", "all sessions have ended", null);
+  } finally {
+    files?.remove();
+    await admin?.close();
+    // Whatever led to an error comes before it.
+    await inForce().close();
+    guard.release();
+  }
+}
+
+/** What serving is told with. */
+interface Parts {
+  readonly log: CurrentLog;
+  readonly logs: Logs;
+  /** Destinations that the logs of all threads have in common. */
+  readonly outputs: LogOutputs;
+  readonly clock: Clock;
+}
+
+function openLogsOrExplain(config: Config, outputs: LogOutputs): Logs {
+  try {
+    return openLogs(config, originOf(outputs));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot open a log: ${reason}`, { cause: error });
+  }
+}
+
+/** Serves with other threads. */
+async function serveShared(config: Config, parts: Parts): Promise<Workers> {
+  return await serveWithWorkers(config, { ...parts, count: workerCount(config) });
+}
+
+/** Serves with this thread alone. */
+async function serveAlone(config: Config, { log, logs }: Parts): Promise<Workers> {
+  const metrics = new MetricMemory();
+  const board = new SessionBoard();
+  const holds = new SignInHolds();
+  const counted = new CountedMetrics(metrics);
+  const postern = await serve(config, { log, logs, metrics: counted, board, holds });
+  return {
+    count: 1,
+    crashes: 0,
+    ask: (question) => Promise.resolve([{ worker: 1, answer: answerQuestion(question, board), ms: 0 }]),
+    hold: ({ users, waitMs }) => holds.set(users, waitMs),
+    get addresses() {
+      return postern.addresses;
+    },
+    metrics: [metrics],
+    get sessions() {
+      return postern.sessions;
+    },
+    prepare: (next, nextLogs) => postern.prepare(next, nextLogs),
+    stop: (graceMs) => postern.stop(graceMs),
+  };
+}
+
+async function ownFiles(
+  pid: string | null,
+  postern: Workers,
+  reloads: Reloads,
+  log: CurrentLog,
+): Promise<ProcessFiles | null> {
+  if (pid === null) return null;
+  return await orStop(postern, () => Promise.resolve(new ProcessFiles(pid, () => reloads.reload(), log)));
+}
+
+/** Ends `postern` when `act` fails. */
+async function orStop<T>(postern: Workers, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    await postern.stop(0);
+    throw error;
+  }
+}
