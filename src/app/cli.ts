@@ -7,7 +7,9 @@ import { checkCommand } from "./check_command.ts";
 import { runConvert } from "./convert_command.ts";
 import { hashPasswordCommand } from "./hash_password_command.ts";
 import { reloadCommand } from "./reload_command.ts";
+import { probeCommand } from "./probe_command.ts";
 import { runCommand } from "./run_command.ts";
+import { testAuthCommand } from "./test_auth_command.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit code when the command line is wrong. */
@@ -27,6 +29,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["check", checkCommand],
   ["hash-password", hashPasswordCommand],
   ["convert", runConvert],
+  ["test-auth", testAuthCommand],
+  ["probe", probeCommand],
 ]);
 
 const USAGE = `Usage: postern COMMAND [OPTIONS]
@@ -41,9 +45,19 @@ const USAGE = `Usage: postern COMMAND [OPTIONS]
   convert FILE [-o OUT]    turn the mail{} part of an nginx configuration into a Postern one
                            exit code: 0 all taken over, 3 something left out, 1 bad configuration, 2 wrong usage
   hash-password            read a password from standard input, print its hash for "users"
+  test-auth --config FILE --user NAME
+                           ask the auth service as the proxy would, and say what would follow
+                           [--server LISTEN] [--method plain|login|cram-md5|xoauth2|oauthbearer|none]
+                           [--client IP] [--helo NAME] [--tls [--sni NAME]] [--from ADDRESS --to ADDRESS]
+                           exit code: 0 let in, 1 refused, 3 no usable answer, 2 wrong usage or configuration
+  probe HOST[:PORT]        speak to a listener and show what a client sees; sends no message
+                           [--ssl | --starttls] [--name NAME] [--ca FILE] [--insecure] [--user NAME]
+                           [--from ADDRESS --to ADDRESS] [--helo NAME] [--timeout SECONDS]
+                           exit code: 0 all went well, 1 something was refused or failed, 2 wrong usage
   version                  print the version
   help                     print this text
 
+test-auth and probe read the password from standard input, or ask for it on a terminal.
 -p PREFIX goes with an nginx configuration: where it and its relative names of logs and pid file begin.
 `;
 

@@ -14,8 +14,21 @@ export function parseOptions<T extends NonNullable<ParseArgsConfig["options"]>>(
   args: string[],
   options: T,
 ) {
+  return inWords(command, () => parseArgs({ args, options, allowPositionals: false, strict: true }).values);
+}
+
+/** The same for a subcommand that takes words besides options. */
+export function parseCommandLine<T extends NonNullable<ParseArgsConfig["options"]>>(
+  command: string,
+  args: string[],
+  options: T,
+) {
+  return inWords(command, () => parseArgs({ args, options, allowPositionals: true, strict: true }));
+}
+
+function inWords<T>(command: string, parse: () => T): T {
   try {
-    return parseArgs({ args, options, allowPositionals: false, strict: true }).values;
+    return parse();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new UsageError(`postern ${command}: ${text}`);
