@@ -42,16 +42,16 @@ export class CalloutReadiness {
 
   /** Whether any auth service of `config` answers. */
   async verdict({ servers }: Config): Promise<Verdict> {
-    const services = servers.map(({ auth_http }) => auth_http?.address ?? null);
     // Users of the file need no service.
-    if (services.includes(null)) return READY;
+    if (servers.some(({ auth_http }) => auth_http === null)) return READY;
+    const services = servers.flatMap(({ auth_http }) => auth_http ?? []).map(({ address }) => address);
     const [answered, failed] = this.#lastTimes();
     const now = this.#ports.clock.now();
     if (answered > failed && answered > now - ANSWER_MS) return READY;
     if (failed > answered && failed > now - FAILURE_MS) {
       return { ok: false, text: "the auth service failed when it was last asked" };
     }
-    const addresses = new Map(services.map((address) => [formatSocketAddress(address!), address!]));
+    const addresses = new Map(services.map((address) => [formatSocketAddress(address), address]));
     return await this.#look([...addresses.values()]);
   }
 

@@ -4,9 +4,11 @@
  * @module
  */
 import { EmbeddedUsers } from "../auth/embedded_users.ts";
-import { HttpBackend } from "../auth/http_backend.ts";
+import { FailoverBackend } from "../auth/failover_backend.ts";
+import { HttpBackend, type HttpBackendOptions } from "../auth/http_backend.ts";
+import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
-import type { ServerSettings } from "../config/settings.ts";
+import type { AuthHttpTarget, ServerSettings } from "../config/settings.ts";
 import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import { createResolver } from "../io/resolver.ts";
@@ -16,7 +18,7 @@ import type { AccessLog } from "../ports/access_log.ts";
 import { pipeliningRule } from "../policy/pipelining.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/telemetry.ts";
+import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { Dialer, TlsAcceptor } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
 import { serverReplies } from "../session/replies.ts";
@@ -29,6 +31,7 @@ export interface BuildPorts {
   readonly log: Log;
   /** Of the server: its `access_log`, or null. */
   readonly access: AccessLog | null;
+  readonly metrics: Pick<Metrics, "count">;
 }
 
 /**
@@ -77,8 +80,34 @@ function newSalt(serverName: string): string {
 
 async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<AuthBackend> {
   if (settings.auth_http === null) return new EmbeddedUsers(settings.users ?? []);
-  return new HttpBackend({
-    target: settings.auth_http,
+  const trustedCertificates = await readOptional(settings.auth_http_ssl_trusted_certificate);
+  const several = settings.auth_http.length > 1;
+  const services = settings.auth_http.map((service) => ({
+    backend: new HttpBackend(httpBackendOptions(settings, service, trustedCertificates, ports)),
+    name: formatSocketAddress(service.address),
+    maxFails: service.max_fails ?? (several ? 1 : 0),
+    failTimeoutMs: service.fail_timeout,
+  }));
+  // As in nginx, one service alone is not left alone, unless the configuration says so.
+  if (!several && services[0]!.maxFails === 0) return services[0]!.backend;
+  const { clock, log, metrics } = ports;
+  return new FailoverBackend({
+    services,
+    nextTimeoutMs: settings.auth_http_next_upstream_timeout,
+    clock,
+    log,
+    metrics,
+  });
+}
+
+function httpBackendOptions(
+  settings: ServerSettings,
+  target: AuthHttpTarget,
+  trustedCertificates: string | null,
+  ports: BuildPorts,
+): HttpBackendOptions {
+  return {
+    target,
     timeoutMs: settings.auth_http_timeout,
     keepAlive: settings.auth_http_keepalive,
     headers: settings.auth_http_header.map(({ name, value }) => ({
@@ -90,12 +119,12 @@ async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<A
     ssl: {
       verify: settings.auth_http_ssl_verify,
       name: settings.auth_http_ssl_name,
-      trustedCertificates: await readOptional(settings.auth_http_ssl_trusted_certificate),
+      trustedCertificates,
     },
     compat: settings.compat === "nginx",
     dialer: ports.dialer,
     clock: ports.clock,
-  });
+  };
 }
 
 async function buildTls(settings: ServerSettings): Promise<TlsAcceptor | null> {

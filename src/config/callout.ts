@@ -1,9 +1,10 @@
 /** Kinds of values of the auth callout: `auth_http` (spec §1.3) and `auth_http_header`. */
 import { bracketed, formatSocketAddress } from "../bytes/socket_address.ts";
-import { parseHostAndPort, parseUnixAddress } from "./addresses.ts";
+import { parseHostAndPort, parseUnixAddress, splitParameter } from "./addresses.ts";
 import { type Reading, Refusal, scalar, type ScalarType, type ValueType } from "./value_type.ts";
 import { quoteFound } from "./problem.ts";
-import type { AuthHttpTarget } from "./settings.ts";
+import type { AuthHttpService, AuthHttpTarget } from "./settings.ts";
+import { formatTime, parseTime } from "./units.ts";
 import type { SourceNode } from "./yaml_source.ts";
 
 /** The variables that a value of `auth_http_header` may have. */
@@ -36,6 +37,43 @@ export const authHttpTarget: ScalarType<AuthHttpTarget> = scalar({
   print({ scheme, address, uri }) {
     if (address.kind === "unix") return `${scheme}://unix:${address.path}:${uri}`;
     return `${scheme}://${formatSocketAddress(address)}${uri}`;
+  },
+});
+
+/** nginx's default. */
+const FAIL_TIMEOUT_MS = 10_000;
+
+/** A target, then `max_fails=N` and `fail_timeout=TIME` as the servers of nginx's upstreams have them. */
+export const authHttpService: ScalarType<AuthHttpService> = scalar({
+  expected: authHttpTarget.expected,
+  readText(text, reading) {
+    const [url = "", ...words] = text.trim().split(/[ \t]+/);
+    const target = authHttpTarget.readText(url, reading);
+    if (target instanceof Refusal) return target;
+    let max_fails: number | null = null;
+    let fail_timeout = FAIL_TIMEOUT_MS;
+    for (const word of words) {
+      const [name, value] = splitParameter(word);
+      const number = name === "max_fails" && /^\d{1,4}$/.test(value ?? "") ? Number(value) : null;
+      const ms = name === "fail_timeout" && value !== null ? parseTime(value) : null;
+      if (number !== null) max_fails = number;
+      else if (ms !== null && ms > 0 && ms <= 86_400_000) fail_timeout = ms;
+      else {
+        return new Refusal(
+          `expected "max_fails=N" or "fail_timeout=TIME" (up to a day) after the URL, found ${
+            quoteFound(word)
+          }`,
+        );
+      }
+    }
+    return { ...target, max_fails, fail_timeout };
+  },
+  print(service) {
+    const { max_fails, fail_timeout } = service;
+    const words = [authHttpTarget.print(service)];
+    if (max_fails !== null) words.push(`max_fails=${max_fails}`);
+    if (fail_timeout !== FAIL_TIMEOUT_MS) words.push(`fail_timeout=${formatTime(fail_timeout)}`);
+    return words.join(" ");
   },
 });
 

@@ -11,7 +11,7 @@ import {
   mainDirectives,
   type MainDirectiveValues,
 } from "./definitions_core.ts";
-import { nextUpstreamDirectives } from "./definitions_failover.ts";
+import { calloutFailoverDirectives, nextUpstreamDirectives } from "./definitions_failover.ts";
 import { clientDirectives } from "./definitions_clients.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
@@ -37,6 +37,7 @@ export const processDirectives: DirectiveTable<MainDirectiveValues> = {
 const allServerDirectives = {
   ...coreDirectives,
   ...calloutDirectives,
+  ...calloutFailoverDirectives,
   ...smtpDirectives,
   ...clientDirectives,
   ...upstreamDirectives,

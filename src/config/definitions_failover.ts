@@ -1,7 +1,19 @@
-/** Directives of what is done when a mail server fails, after nginx's proxy and upstream modules. */
+/** Directives of what is done when a service or a mail server fails, after nginx's proxy and upstream modules. */
 import type { DirectiveTable } from "./directive.ts";
 import type { ServerSettings } from "./settings.ts";
 import { flag, integer, time } from "./simple_types.ts";
+
+type CalloutFailoverSettings = Pick<ServerSettings, "auth_http_next_upstream_timeout">;
+
+export const calloutFailoverDirectives = {
+  auth_http_next_upstream_timeout: {
+    context: "both",
+    type: time({ least: 0 }),
+    default: "0s",
+    doc: "Time after which no other service is asked the same question; 0 for no limit.",
+    source: "Postern",
+  },
+} as const satisfies DirectiveTable<CalloutFailoverSettings>;
 
 type NextUpstreamSettings = Pick<
   ServerSettings,

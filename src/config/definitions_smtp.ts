@@ -1,10 +1,10 @@
 /** Directives of the SMTP dialogue with clients and of the auth callout. */
-import { authHttpHeaders, authHttpTarget } from "./callout.ts";
+import { authHttpHeaders, authHttpService } from "./callout.ts";
 import type { DirectiveTable } from "./directive.ts";
 import type { ServerSettings } from "./settings.ts";
 import { fileName, flag, hostName, integer, oneOf, size, time } from "./simple_types.ts";
 import { users } from "./users.ts";
-import { listItems, listOf, orOff, Refusal, scalar, type ValueType } from "./value_type.ts";
+import { listItems, listOf, oneOrSeveral, orOff, Refusal, scalar, type ValueType } from "./value_type.ts";
 
 type SmtpSettings = Pick<
   ServerSettings,
@@ -100,11 +100,13 @@ type CalloutSettings = Pick<
 export const calloutDirectives = {
   auth_http: {
     context: "both",
-    type: orOff(authHttpTarget),
+    type: orOff(oneOrSeveral(authHttpService)),
     default: "off",
     doc: "HTTP service that decides about logins and names the mail server.",
     source: "nginx",
-    note: "Also takes `https://`; the host name is resolved at every connection.",
+    note:
+      "Also takes `https://`; the host name is resolved at every connection. Several services are a list, and are " +
+      "asked in its order when those before fail; each may have `max_fails=N` and `fail_timeout=TIME` behind it.",
   },
   auth_http_header: {
     context: "both",

@@ -84,6 +84,17 @@ export interface AuthHttpTarget {
   readonly uri: string;
 }
 
+/** One service of `auth_http`. */
+export interface AuthHttpService extends AuthHttpTarget {
+  /**
+   * Failures within `fail_timeout` after which it is left alone for that long; 0 for never, null for 1 where there is
+   * another service, else never.
+   */
+  readonly max_fails: number | null;
+  /** Milliseconds. */
+  readonly fail_timeout: number;
+}
+
 /** One entry of `users`. */
 export interface UserEntry {
   /** Login as a byte string (UTF-8 octets of what the file says). */
@@ -139,9 +150,12 @@ export interface ServerSettings {
   readonly set_real_ip_from: readonly AddressRange[];
 
   // callout and embedded users; exactly one of auth_http and users is set
-  readonly auth_http: AuthHttpTarget | null;
+  /** At least one, in the order in which they are to be asked. */
+  readonly auth_http: readonly AuthHttpService[] | null;
   readonly auth_http_header: readonly { readonly name: string; readonly value: string }[];
   readonly auth_http_timeout: number;
+  /** How long another service may be asked; 0 for no limit. */
+  readonly auth_http_next_upstream_timeout: number;
   readonly auth_http_pass_client_cert: boolean;
   readonly auth_http_keepalive: number;
   readonly auth_http_ssl_verify: boolean;

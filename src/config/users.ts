@@ -1,12 +1,11 @@
 /** The `users` directive: logins that Postern knows itself. */
 import { decodeBase64 } from "../bytes/base64.ts";
 import { encodeLatin1, encodeUtf8AsByteString } from "../bytes/latin1.ts";
-import type { SocketAddress } from "../ports/transport.ts";
 import { upstreamAddress } from "./addresses.ts";
 import { nearName } from "./near_name.ts";
 import type { UserEntry } from "./settings.ts";
 import {
-  listOf,
+  oneOrSeveral,
   type Reading,
   Refusal,
   reportMismatch,
@@ -47,17 +46,8 @@ const passwordHash: ScalarType<string> = scalar({
   print: () => "***",
 });
 
-const addresses = listOf(upstreamAddress, {
-  expected: `${upstreamAddress.expected}, or a list of those`,
-  words: false,
-  least: 1,
-});
-
 /** One mail server, or several in the order in which they are to be tried. */
-const upstreams: ValueType<readonly SocketAddress[]> = {
-  ...addresses,
-  print: (values) => values.length === 1 ? upstreamAddress.print(values[0]!) : addresses.print(values),
-};
+const upstreams = oneOrSeveral(upstreamAddress);
 
 const EXPECTED = 'a list of users, each with "name", "password_hash" and "upstream"';
 

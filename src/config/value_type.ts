@@ -113,6 +113,15 @@ export function listOf<T>(item: ScalarType<T>, options: ListOptions): ValueType<
   };
 }
 
+/** One scalar, or a list of at least one; a single one is written without a list. */
+export function oneOrSeveral<T>(item: ScalarType<T>): ValueType<readonly T[]> {
+  const list = listOf(item, { expected: `${item.expected}, or a list of those`, words: false, least: 1 });
+  return {
+    ...list,
+    print: (values) => values.length === 1 ? item.print(values[0]!) : list.print(values),
+  };
+}
+
 /** The texts of a list, or of the one text that stands for it; null after a problem was reported. */
 export function listItems(
   node: SourceNode,

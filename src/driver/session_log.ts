@@ -83,10 +83,11 @@ export class SessionLog {
     if (answer.kind === "refused") {
       this.note("info", "client_login_failed", `client login failed: ${quoteText(answer.text)}`);
     } else if (answer.kind === "failed") {
-      const service = this.#settings.auth_http;
+      const [service] = this.#settings.auth_http ?? [];
+      const server = answer.server ?? (service === undefined ? null : formatSocketAddress(service.address));
       this.note("error", "auth_unavailable", answer.reason, {
         code: answer.code,
-        ...(service === null ? {} : { server: formatSocketAddress(service.address) }),
+        ...(server === null ? {} : { server }),
         ...(answer.got === undefined ? {} : { got: answer.got }),
       });
     }

@@ -92,6 +92,8 @@ export type AuthAnswer =
     readonly reason: string;
     /** For the log too: the value that was wrong, where there was one. */
     readonly got?: string;
+    /** For the log too: the service that was asked last, where there are several. */
+    readonly server?: string;
   };
 
 /** Stable codes of a failed callout, for logs and metrics. */
@@ -110,6 +112,7 @@ export type AuthFailureCode =
   | "invalid_port"
   | "invalid_choice"
   | "wait"
+  | "circuit_open"
   | "aborted";
 
 /** Decides about logins. Implementations live in `src/auth/`. */

@@ -14,6 +14,19 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   recipients: { label: "outcome", help: "Recipients that clients named in relays, by the answer to RCPT." },
   guard_refusals: { label: "reason", help: "Commands and messages that the guard of relays refused." },
   callout_failures: { label: "code", help: "Questions that got no usable answer, by what was wrong." },
+  callout_failovers: {
+    label: "code",
+    help: "Questions that the next service was asked, by what was wrong with the one before.",
+  },
+  callout_service_changes: {
+    label: "state",
+    help: "Services that are left alone for a while (down), and that answer again (up).",
+  },
+  callout_circuit: {
+    label: "event",
+    help:
+      "All services unreachable (opened), one is back (closed), questions that failed at once (refused), probes.",
+  },
   upstream_failures: {
     label: ["stage", "code"],
     help: "Dialogues with mail servers that failed, by what was being done and what was wrong.",

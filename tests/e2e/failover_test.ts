@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { type CertificateAndKey, testCertificates } from "../support/certificates.ts";
 import { type CertificateFiles, type Directives, withEdge } from "../support/edge.ts";
-import { httpAnswer } from "../support/scripted_callout.ts";
+import {
+  accepted,
+  type CalloutAnswer,
+  type CalloutRequest,
+  httpAnswer,
+  never,
+  refused,
+  ScriptedCallout,
+} from "../support/scripted_callout.ts";
+import { withTempDir } from "../support/temp_dir.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 
 const INTERNAL_ERROR = "451 4.3.2 Internal server error";
@@ -175,5 +184,107 @@ Deno.test("a Postern that is sent to itself refuses the client for now and does 
       assert.equal(line["code"], "own_listener", target);
     }
     assert.equal(postern.log.filter(({ event }) => event === "client_connected").length, targets.length);
+  });
+});
+
+interface BadService {
+  readonly name: string;
+  readonly answer: (request: CalloutRequest) => CalloutAnswer | Promise<CalloutAnswer>;
+  readonly code: string;
+}
+
+const BAD_SERVICES: readonly BadService[] = [
+  { name: "is too slow", answer: never, code: "timeout" },
+  { name: "closes without an answer", answer: () => ({ raw: "", close: true }), code: "closed" },
+  {
+    name: "stops in the middle",
+    answer: () => ({ raw: "HTTP/1.1 200 OK\r\nAuth-Status: O", close: true }),
+    code: "closed",
+  },
+  {
+    name: "does not speak HTTP",
+    answer: () => ({ raw: "* OK IMAP\r\n", close: true }),
+    code: "invalid_response",
+  },
+  { name: "has an error", answer: () => "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", code: "status" },
+];
+
+Deno.test("a client does not notice that the first auth service fails and the second one decides", async (t) => {
+  for (const { name, answer, code } of BAD_SERVICES) {
+    await t.step(name, async () => {
+      await using upstream = good("mail");
+      await using first = new ScriptedCallout(answer);
+      await using second = new ScriptedCallout(() => accepted(upstream.port));
+      await withEdge({
+        callout: answer,
+        mail: () => ({
+          auth_http: [first.url(), second.url("/other")],
+          auth_http_timeout: "1s",
+          worker_processes: 1,
+          xclient: "off",
+        }),
+      }, async ({ connect, postern }) => {
+        for (let turn = 0; turn < 2; turn++) {
+          await using client = await connect();
+          await client.authPlain("alice", "very secret");
+          await client.command("NOOP", "250 mail");
+        }
+        const line = await postern.event("auth_failover");
+        assert.equal(line["code"], code);
+        assert.equal(line["server"], `127.0.0.1:${first.port}`);
+        assert.equal((await postern.event("auth_service_down"))["code"], code);
+        assert.doesNotMatch(JSON.stringify(postern.log), /very secret|dmVyeSBzZWNyZXQ/);
+      });
+      // The second client found it resting.
+      assert.equal(first.requests.length, 1);
+      assert.equal(second.requests.length, 2);
+      assert.match(second.requests[0]!.raw, /^GET \/other HTTP\/1\.1\r\n/);
+    });
+  }
+});
+
+Deno.test("while no auth service can be reached clients are refused for now, without asking any", async () => {
+  const services = [unusedPort(), unusedPort()].map((port) => `127.0.0.1:${port}`);
+  await withEdge({
+    callout: () => refused("nobody asks here"),
+    mail: () => ({
+      auth_http: services.map((service) => `http://${service}/ fail_timeout=1d`),
+      worker_processes: 1,
+    }),
+  }, async ({ connect, postern }) => {
+    for (const [code, server] of [["connect", services[1]], ["circuit_open", services.join(", ")]] as const) {
+      await using client = await connect();
+      await client.authPlain("alice", "secret", INTERNAL_ERROR);
+      await client.expectEnd();
+      const line = await postern.event("auth_unavailable", (candidate) => candidate["code"] === code);
+      assert.equal(line["server"], server);
+      await postern.event("auth_circuit_open");
+    }
+  });
+});
+
+Deno.test("an auth service that is back is asked again after its time", async () => {
+  await using upstream = good("mail");
+  await withTempDir(async (directory) => {
+    const path = `${directory}/auth.sock`;
+    await withEdge({
+      callout: () => refused("nobody asks here"),
+      mail: () => ({
+        auth_http: `unix:${path}:/auth max_fails=1 fail_timeout=200ms`,
+        worker_processes: 1,
+        xclient: "off",
+      }),
+    }, async ({ connect, postern }) => {
+      await using first = await connect();
+      await first.authPlain("alice", "secret", INTERNAL_ERROR);
+      await postern.event("auth_circuit_open");
+      await using _service = new ScriptedCallout(() => accepted(upstream.port), { path });
+      for (let reply = ""; !reply.startsWith("235");) {
+        await using client = await connect();
+        reply = await client.authPlain("alice", "secret", /^(235|451) /);
+        if (reply.startsWith("235")) await client.command("NOOP", "250 mail");
+      }
+      await postern.event("auth_circuit_closed");
+    });
   });
 });

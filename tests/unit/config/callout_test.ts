@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { authHttpHeaders, authHttpTarget } from "../../../src/config/callout.ts";
+import { authHttpHeaders, authHttpService, authHttpTarget } from "../../../src/config/callout.ts";
 import { readAs } from "./reading.ts";
 
 const tcp = (host: string, port: number) => ({ kind: "tcp", host, port });
@@ -43,6 +43,31 @@ Deno.test("auth_http reads every form of a URL", () => {
       value && readAs(authHttpTarget, JSON.stringify(authHttpTarget.print(value))).value,
       expected,
       text,
+    );
+  }
+});
+
+Deno.test("auth_http reads how often a service may fail", () => {
+  const rows:
+    readonly (readonly [text: string, max_fails: number | null, fail_timeout: number, printed: string])[] = [
+      ["http://h/a", null, 10_000, "http://h:80/a"],
+      ["http://h/a  max_fails=3", 3, 10_000, "http://h:80/a max_fails=3"],
+      ["h fail_timeout=1m max_fails=0", 0, 60_000, "http://h:80/ max_fails=0 fail_timeout=1m"],
+    ];
+  for (const [text, max_fails, fail_timeout, printed] of rows) {
+    const { value, problems } = readAs(authHttpService, JSON.stringify(text));
+    assert.deepEqual(problems, [], text);
+    assert.deepEqual([value?.max_fails, value?.fail_timeout], [max_fails, fail_timeout], text);
+    assert.equal(value && authHttpService.print(value), printed);
+  }
+  for (
+    const word of ["weight=1", "max_fails", "max_fails=-1", "fail_timeout=0", "fail_timeout=2d", "backup"]
+  ) {
+    const { problems } = readAs(authHttpService, `"http://h/ ${word}"`);
+    assert.match(
+      problems.join(),
+      /expected "max_fails=N" or "fail_timeout=TIME" \(up to a day\) after the URL/,
+      word,
     );
   }
 });
