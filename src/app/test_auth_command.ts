@@ -73,7 +73,7 @@ interface Asked {
 async function ask({ server, question, client, helo, tls }: Asked, io: CommandIo): Promise<number> {
   const clock = createClock();
   const dialer = new RecordingDialer(createDialer());
-  const runtime = await buildServer(server, { clock, dialer, log: composeLogs([]) });
+  const runtime = await buildServer(server, { clock, dialer, log: composeLogs([]), access: null });
   const listen = server.listen[0]!;
   const facts: ClientFacts = {
     client: { host: client, port: 49152 },
