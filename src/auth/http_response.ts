@@ -106,20 +106,22 @@ export class HttpResponseReader {
 
   /** Returns the index of the first octet behind the head. */
   #feedHead(bytes: Uint8Array): number {
+    // All at once: a head is a few hundred octets, and a call for each line costs more than the octets.
+    const text = decodeLatin1(bytes);
     let at = 0;
     while (this.#state === "head" && at < bytes.length) {
-      const end = bytes.indexOf(0x0a, at);
+      const end = text.indexOf("\n", at);
       const next = end < 0 ? bytes.length : end + 1;
       this.#headOctets += next - at;
       if (this.#headOctets > maxHeadOctets) {
         this.#fail("too_large", `expected a response head of at most ${maxHeadOctets} octets, got more`);
         break;
       }
-      const text = decodeLatin1(bytes, at, end < 0 ? next : end);
+      const part = text.slice(at, end < 0 ? next : end);
       if (end < 0) {
-        this.#partialLine += text;
+        this.#partialLine += part;
       } else {
-        const line = this.#partialLine + text;
+        const line = this.#partialLine + part;
         this.#partialLine = "";
         this.#takeLine(line.endsWith("\r") ? line.slice(0, -1) : line);
       }

@@ -8,6 +8,8 @@
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 const DECIMAL = /^(?:0|[1-9][0-9]{0,2})$/;
+const DOT = 0x2e;
+const ZERO = 0x30;
 const HEXTET = /^[0-9A-Fa-f]{1,4}$/;
 /** `ffff:` eight times less three, and `255.255.255.255`: nothing longer is an address. */
 const LONGEST_ADDRESS = 45;
@@ -22,13 +24,29 @@ export function parseIp(text: string): Uint8Array | null {
 }
 
 function parseIpv4(text: string): Uint8Array | null {
-  const numbers = text.split(".");
-  if (numbers.length !== 4) return null;
+  // By hand: of every session's addresses some are read here.
   const address = new Uint8Array(4);
-  for (const [i, number] of numbers.entries()) {
-    if (!DECIMAL.test(number) || Number(number) > 255) return null;
-    address[i] = Number(number);
+  let part = 0;
+  let value = 0;
+  let digits = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === DOT) {
+      if (digits === 0 || part === 3) return null;
+      address[part++] = value;
+      value = 0;
+      digits = 0;
+      continue;
+    }
+    const digit = unit - ZERO;
+    // A number may be 0, but not begin with it.
+    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return null;
+    value = value * 10 + digit;
+    if (value > 255) return null;
+    digits++;
   }
+  if (digits === 0 || part !== 3) return null;
+  address[3] = value;
   return address;
 }
 

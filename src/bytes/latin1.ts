@@ -20,12 +20,21 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
  * U+010A become a line feed.
  */
 export function encodeLatin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
+  return encodeLatin1Into(text, new Uint8Array(text.length));
+}
+
+/**
+ * Does the same into the beginning of `buffer`, and returns that part of it; into octets of its own where `buffer` is
+ * too short. For what is written and forgotten: an array made for each write costs more than the octets in it.
+ */
+export function encodeLatin1Into(text: string, buffer: Uint8Array): Uint8Array {
+  const octets = text.length;
+  if (octets > buffer.length) return encodeLatin1(text);
+  for (let i = 0; i < octets; i++) {
     const unit = text.charCodeAt(i);
-    bytes[i] = unit <= 0xff ? unit : 0x3f;
+    buffer[i] = unit <= 0xff ? unit : 0x3f;
   }
-  return bytes;
+  return octets === buffer.length ? buffer : buffer.subarray(0, octets);
 }
 
 /**

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decodeLatin1, encodeLatin1 } from "../bytes/latin1.ts";
+import { decodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
 import { type Reply, ReplyReader } from "../grammar/reply.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
@@ -190,7 +190,8 @@ class Opening {
           // What came before the command cannot be its answer; nginx throws it away too.
           reader.clear();
           if (effect.secret) this.#keepSecret(effect.line, plan);
-          await transport().write(encodeLatin1(effect.line + "\r\n"));
+          // Lock-step: nothing is read into the buffer now.
+          await transport().write(encodeLatin1Into(effect.line + "\r\n", this.#buffer));
           break;
         case "await":
           this.#enter(state.phase);

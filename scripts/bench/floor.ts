@@ -1,0 +1,219 @@
+/**
+ * The floor: a proxy that makes the same connections, reads and writes as Postern does for the bench's loads, and knows
+ * nothing of SMTP: no line is looked at, every reply is ready, nothing is checked, logged, counted or timed. What it
+ * costs is the runtime's; the rest of what Postern costs is Postern's. Run by the bench, with `--floor`.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { Duplex } from "node:stream";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+
+const LOOPBACK = "127.0.0.1";
+const LF = 0x0a;
+const encoder = new TextEncoder();
+const GREETING = encoder.encode("220 proxy.test ESMTP ready\r\n");
+const OK = encoder.encode("250 2.0.0 OK\r\n");
+const READY_FOR_TLS = encoder.encode("220 2.0.0 Start TLS\r\n");
+const SIGNED_IN = encoder.encode("235 2.0.0 OK\r\n");
+const HELO = encoder.encode("HELO proxy.test\r\n");
+
+/** What a session is read from and written to. */
+interface Link {
+  read(into: Uint8Array): Promise<number | null>;
+  write(octets: Uint8Array): Promise<unknown>;
+  closeWrite(): Promise<unknown>;
+  close(): void;
+}
+
+/** A `Deno.TcpConn` as the stream that `node:tls` wants below it. */
+class BareStream extends Duplex {
+  readonly #below: Deno.TcpConn;
+  readonly #buffer = new Uint8Array(2048);
+
+  constructor(below: Deno.TcpConn) {
+    super();
+    this.#below = below;
+    this.on("error", () => {});
+  }
+
+  override _read(): void {
+    this.#below.read(this.#buffer).then(
+      (count) => this.push(count === null ? null : Buffer.from(this.#buffer.subarray(0, count))),
+      (error) => this.destroy(error),
+    );
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    this.#below.write(chunk).then(() => done(), done);
+  }
+
+  override _final(done: () => void): void {
+    this.#below.closeWrite().then(() => done(), () => done());
+  }
+}
+
+/** The server side of TLS. */
+class TlsLink implements Link {
+  readonly #below: Deno.TcpConn;
+  readonly #socket: TLSSocket;
+  readonly #chunks: Uint8Array[] = [];
+  #ended = false;
+  #wake = () => {};
+
+  constructor(below: Deno.TcpConn, secureContext: SecureContext) {
+    this.#below = below;
+    const stream = new BareStream(below) as unknown as TLSSocket;
+    this.#socket = new TLSSocket(stream, { isServer: true, secureContext });
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      this.#chunks.push(chunk);
+      this.#wake();
+    });
+    for (const event of ["end", "close", "error", "_tlsError"]) {
+      this.#socket.on(event, () => {
+        this.#ended = true;
+        this.#wake();
+      });
+    }
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (this.#chunks.length === 0 && !this.#ended) await new Promise<void>((wake) => this.#wake = wake);
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) return null;
+    into.set(chunk);
+    return chunk.length;
+  }
+
+  write(octets: Uint8Array): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(octets, (error) => error ? reject(error) : resolve(null));
+    });
+  }
+
+  closeWrite(): Promise<unknown> {
+    return new Promise<void>((resolve) => this.#socket.end(resolve));
+  }
+
+  close(): void {
+    this.#below.close();
+    this.#socket.destroy();
+  }
+}
+
+/** Ports of the proxy and of whom it asks. */
+interface Ports {
+  readonly auth: number;
+  readonly sink: number;
+}
+
+/** Connections to the auth service that nobody uses. */
+const idle: Deno.TcpConn[] = [];
+
+async function ask(buffer: Uint8Array, { auth, sink }: Ports): Promise<void> {
+  const service = idle.pop() ?? await Deno.connect({ hostname: LOOPBACK, port: auth });
+  await service.write(encoder.encode(`GET /${sink} HTTP/1.1\r\nHost: ${LOOPBACK}\r\n\r\n`));
+  await service.read(buffer);
+  idle.push(service);
+}
+
+async function readLines(link: Link, buffer: Uint8Array, lines: number): Promise<void> {
+  while (lines > 0) {
+    const count = await link.read(buffer);
+    if (count === null) throw new Error("The mail server has gone");
+    for (let i = 0; i < count; i++) if (buffer[i] === LF) lines--;
+  }
+}
+
+async function openMailServer(
+  buffer: Uint8Array,
+  ports: Ports,
+  envelope: Uint8Array | null,
+): Promise<Deno.TcpConn> {
+  await ask(buffer, ports);
+  const server = await Deno.connect({ hostname: LOOPBACK, port: ports.sink, autoSelectFamily: false });
+  server.setNoDelay(true);
+  await readLines(server, buffer, 1);
+  await server.write(HELO);
+  await readLines(server, buffer, 1);
+  if (envelope !== null) {
+    await server.write(envelope);
+    await readLines(server, buffer, 2);
+  }
+  return server;
+}
+
+async function pump(from: Link, to: Link): Promise<void> {
+  const buffer = new Uint8Array(16_384);
+  for (;;) {
+    const count = await from.read(buffer);
+    if (count === null) return;
+    await to.write(buffer.subarray(0, count));
+  }
+}
+
+async function relay(client: Link, server: Link): Promise<void> {
+  await Promise.all([
+    pump(client, server).catch(() => {}).then(() => server.closeWrite()).catch(() => {}),
+    pump(server, client).catch(() => {}).then(() => client.closeWrite()).catch(() => {}),
+  ]);
+  client.close();
+  server.close();
+}
+
+/** A session without a login: MAIL and RCPT are given to the mail server together. */
+async function servePlain(client: Deno.TcpConn, ports: Ports): Promise<void> {
+  client.setNoDelay(true);
+  const buffer = new Uint8Array(512);
+  await client.write(GREETING);
+  let held = 0;
+  for (let command = 0; command < 3; command++) {
+    const count = await client.read(buffer.subarray(held));
+    if (count === null) return client.close();
+    if (command > 0) held += count;
+    if (command < 2) await client.write(OK);
+  }
+  const server = await openMailServer(new Uint8Array(512), ports, buffer.subarray(0, held));
+  await client.write(OK);
+  await relay(client, server);
+}
+
+/** A session with STARTTLS and a login. */
+async function serveStartTls(
+  client: Deno.TcpConn,
+  ports: Ports,
+  secureContext: SecureContext,
+): Promise<void> {
+  client.setNoDelay(true);
+  const buffer = new Uint8Array(512);
+  await client.write(GREETING);
+  for (const reply of [OK, READY_FOR_TLS]) {
+    if (await client.read(buffer) === null) return client.close();
+    await client.write(reply);
+  }
+  const secured = new TlsLink(client, secureContext);
+  if (await secured.read(buffer) === null) return secured.close();
+  await secured.write(OK);
+  if (await secured.read(buffer) === null) return secured.close();
+  const server = await openMailServer(buffer, ports, null);
+  await secured.write(SIGNED_IN);
+  await relay(secured, server);
+}
+
+async function listen(port: number, serve: (client: Deno.TcpConn) => Promise<void>): Promise<void> {
+  for await (const client of Deno.listen({ hostname: LOOPBACK, port })) serve(client).catch(() => {});
+}
+
+if (import.meta.main) {
+  const [plainPort, starttlsPort, auth, sink] = Deno.args.map(Number) as [number, number, number, number];
+  const folder = Deno.args[4]!;
+  const context = createSecureContext({
+    cert: readFileSync(`${folder}/cert.pem`),
+    key: readFileSync(`${folder}/key.pem`),
+    minVersion: "TLSv1.2",
+  });
+  const ports = { auth, sink };
+  listen(plainPort, (client) => servePlain(client, ports));
+  listen(starttlsPort, (client) => serveStartTls(client, ports, context));
+}
