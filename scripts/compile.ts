@@ -42,6 +42,11 @@ export const PERMISSIONS: readonly string[] = config.tasks.start.command.split(/
   word.startsWith("--allow") || word.startsWith("--deny") || word === "--no-prompt"
 );
 
+/** Flags for V8, as `deno task start` has them. */
+const V8_FLAGS: readonly string[] = config.tasks.start.command.split(/\s+/).filter((word) =>
+  word.startsWith("--v8-flags=")
+);
+
 interface Options {
   readonly targets: readonly string[];
   readonly output: string | null;
@@ -116,7 +121,17 @@ interface Compilation {
 async function compile(importMap: readonly string[], { target, output, runtime }: Compilation) {
   const triple = target === null ? [] : ["--target", TARGETS.get(target)!];
   const include = WORKER_MODULES.flatMap((module) => ["--include", module]);
-  const args = ["compile", ...importMap, ...PERMISSIONS, ...triple, ...include, "--output", output, MAIN];
+  const args = [
+    "compile",
+    ...importMap,
+    ...PERMISSIONS,
+    ...V8_FLAGS,
+    ...triple,
+    ...include,
+    "--output",
+    output,
+    MAIN,
+  ];
   const { code, stderr } = await run(args, runtime === null ? {} : { DENORT_BIN: runtime });
   return { code, text: stderr };
 }
