@@ -107,7 +107,7 @@ export class Connection implements BoardedSession {
     metrics.connectionOpened(this.#listener.text);
     metrics.moved(null, this.#phase);
     this.#services.board?.enter(this.#context.id, this);
-    this.#log.note("info", "client_connected", "client connected");
+    if (this.#server.rules.compat) this.#log.introduce();
     try {
       await this.#enter();
       await this.#dialogue();
@@ -262,14 +262,17 @@ export class Connection implements BoardedSession {
     try {
       this.#transport = await tls.accept(this.#transport);
     } catch (error) {
+      const lost = this.#ended === null && error instanceof ConnectionError ? error : null;
+      if (lost?.code === "silent" && !this.#log.introduced) this.#over("client_closed");
       metrics.tlsHandshake("client", false);
-      if (this.#ended !== null || !(error instanceof ConnectionError)) throw error;
-      this.#log.note("info", "tls_failed", `TLS handshake failed: ${error.message}`, { code: error.code });
+      if (lost === null) throw error;
+      this.#log.note("info", "tls_failed", `TLS handshake failed: ${lost.message}`, { code: lost.code });
       this.#over("tls_failed");
     } finally {
       this.#handshakeOver();
     }
     if (this.#ended !== null) throw SESSION_OVER;
+    this.#log.introduce();
     metrics.tlsHandshake("client", true);
     metrics.observe("tls_handshake_duration_seconds", (clock.now() - began) / 1000);
     this.#countTls(tls);
@@ -367,7 +370,9 @@ export class Connection implements BoardedSession {
   async #read(): Promise<boolean> {
     if (this.#drainRequested) this.interrupt("drain");
     if (this.#ended !== null) throw SESSION_OVER;
-    return await this.#input.read(this.#transport);
+    const read = await this.#input.read(this.#transport);
+    if (read) this.#log.introduce();
+    return read;
   }
 
   async #advance(event: ClientEvent): Promise<void> {
@@ -638,7 +643,10 @@ export class Connection implements BoardedSession {
     if (error instanceof SessionOver || this.#ended !== null) return;
     if (error instanceof ConnectionError) {
       this.#ended = "client_closed";
-      this.#log.note("info", "client_lost", error.message, { code: error.code });
+      // Of one who said nothing it is only told that he was there.
+      if (this.#log.introduced) {
+        this.#log.note("info", "client_lost", error.message, { code: error.code });
+      }
       return;
     }
     this.#ended = "internal_error";

@@ -45,6 +45,7 @@ export class SessionLog {
   readonly #clock: Clock;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  #introduced = false;
   /** Null where no access log is written. */
   readonly #recording: SessionRecording | null;
 
@@ -73,7 +74,27 @@ export class SessionLog {
     this.#recording?.message(record);
   }
 
+  /** Whether anybody was told that the client is there. */
+  get introduced(): boolean {
+    return this.#introduced;
+  }
+
+  /**
+   * Tells once that the client is there: when it has said something, or something is told of it. So what only connects
+   * and goes, as health checks do every few seconds, leaves nothing at the level `info`.
+   */
+  introduce(): void {
+    if (this.#introduced) return;
+    this.#introduced = true;
+    this.#tell("info", "client_connected", "client connected");
+  }
+
   note(level: LogLevel, event: string, message: string, fields?: LogFields): void {
+    this.introduce();
+    this.#tell(level, event, message, fields);
+  }
+
+  #tell(level: LogLevel, event: string, message: string, fields?: LogFields): void {
     if (this.#log.enabled(level)) this.#log.event(level, event, message, this.#context, fields);
   }
 
@@ -129,10 +150,14 @@ export class SessionLog {
     this.note(level, "relay_lost", result.reset, { side: result.endedBy });
   }
 
-  /** The lines that every session ends with; answers how many seconds it took. */
+  /** The lines that a session ends with, one at `debug` if the client said nothing; answers how many seconds it took. */
   end(facts: Omit<SessionEnd, "now">): number {
     const now = this.#clock.now();
     const seconds = (now - this.startedAt) / 1000;
+    if (!this.#introduced && facts.outcome === "client_closed") {
+      this.#tell("debug", "client_silent", "client connected and went without a word", { seconds });
+      return seconds;
+    }
     this.note("info", "session_closed", "client closed connection", { outcome: facts.outcome, seconds });
     this.#recording?.end({ ...facts, now });
     return seconds;

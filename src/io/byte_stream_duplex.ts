@@ -19,6 +19,7 @@ export class ByteStreamDuplex extends Duplex {
   #reading = false;
   #ended = false;
   #writtenAny = false;
+  #readAny = false;
   #sending = false;
   #waiters: (() => void)[] = [];
 
@@ -33,6 +34,11 @@ export class ByteStreamDuplex extends Duplex {
   /** Whether any octet was given to the transport below. */
   get writtenAny(): boolean {
     return this.#writtenAny;
+  }
+
+  /** Whether any octet came from the transport below. */
+  get readAny(): boolean {
+    return this.#readAny;
   }
 
   /** Goes on reading when `mayRead` has changed its mind. */
@@ -87,6 +93,7 @@ export class ByteStreamDuplex extends Duplex {
         const buffer = this.#buffers.next();
         const octets = await this.#below.read(buffer);
         if (this.destroyed) break;
+        this.#readAny ||= octets !== null;
         if (octets === null) {
           this.#ended = true;
           this.push(null);

@@ -14,7 +14,7 @@ export interface TlsLayers {
 /**
  * Runs a handshake on `plain`: `wrap` makes the TLS socket over the stream it is given, `doneEvent` is the event that
  * ends the handshake.
- * @throws {ConnectionError} with code `tls`, `reset` or `closed`; `plain` is closed then, after an alert.
+ * @throws {ConnectionError} with code `tls`, `reset`, `closed`, or of clients `silent`; `plain` is closed then, after an alert.
  */
 export async function handshake(
   plain: Transport,
@@ -34,6 +34,8 @@ export async function handshake(
     plain.close();
     socket?.destroy();
     duplex.destroy();
+    // Of clients it is worth knowing: those that only look whether somebody listens do no more.
+    if (doneEvent === "secure" && !duplex.readAny && isReset(error)) throw silent();
     throw error instanceof ConnectionError ? error : tlsError(error);
   }
 }
@@ -53,6 +55,14 @@ function listen(socket: TLSSocket, duplex: ByteStreamDuplex, received: ReceivedO
   duplex.on("error", (error: Error) => {
     if (error instanceof ConnectionError) received.fail(() => error);
   });
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === "reset";
+}
+
+function silent(): ConnectionError {
+  return new ConnectionError("silent", "the client closed the connection before the TLS handshake");
 }
 
 function connectionLost(): ConnectionError {

@@ -81,6 +81,7 @@ export interface Transport {
 export type ConnectionErrorCode =
   | "closed" // we closed it
   | "reset" // the peer or the network ended it
+  | "silent" // the peer ended it and had not sent anything
   | "refused" // nothing listens there
   | "unreachable" // no route, host down
   | "not_found" // the name does not resolve
@@ -126,7 +127,7 @@ export interface TlsAcceptor {
   /**
    * Runs the handshake. The plain transport belongs to the returned one afterwards; closing the plain one while
    * the handshake runs aborts it. Octets read from `plain` before the call are not part of the handshake.
-   * @throws {ConnectionError} with code `tls`, `reset` or `closed`.
+   * @throws {ConnectionError} with code `tls`, `reset`, `silent` or `closed`.
    */
   accept(plain: Transport): Promise<Transport>;
   /** Whether one of its certificates is for `serverName`; for any other name the first one is presented. */

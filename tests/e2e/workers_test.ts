@@ -44,6 +44,7 @@ async function connectTo(postern: PosternProcess) {
   const before = postern.log.filter(({ event }) => event === "client_connected").length;
   const client = await DialogueClient.connect({ port: postern.port() });
   await client.expect(/^220 /);
+  await client.command("NOOP", /^250 /);
   const line = await postern.event("client_connected", ({ conn }) => conn === before + 1);
   return { client, worker: Number(line["worker"]) };
 }
@@ -132,6 +133,7 @@ Deno.test("Unix sockets are served by the first worker, ports by all", async () 
       for (let conn = 1; conn <= 3; conn++) {
         await using client = await DialogueClient.connect({ path });
         await client.expect("220 mail.test ESMTP ready");
+        await client.command("NOOP", /^250 /);
         const line = await postern.event("client_connected", (line) => line["conn"] === conn);
         assert.equal(line["worker"], 1);
         await client.quit();

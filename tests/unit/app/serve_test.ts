@@ -118,6 +118,7 @@ Deno.test("the logs of a configuration are closed when another follows and its l
   const postern = await serve(configOf(), { log: SILENT, metrics: NO_METRICS, logs: logsOf("old") });
   await using client = await DialogueClient.connect({ port: portsOf(postern)[0]! });
   await client.expect("220 mail.test ESMTP ready");
+  await client.command("NOOP", /^250 /);
   await (await postern.prepare(configOf(), logsOf("new"))).commit();
   assert.deepEqual(told, ["old client_connected"]);
   await client.quit();

@@ -113,8 +113,12 @@ export const SERVER_HELLO = "ServerHello;";
 /** Our side of a handshake as server: reads the hello octet by octet, so that nothing behind it is taken. */
 export async function acceptHandshake(plain: Transport, facts: TlsFacts): Promise<Transport> {
   const octet = new Uint8Array(1);
-  for (const expected of CLIENT_HELLO) {
-    const count = await plain.read(octet);
+  for (const [at, expected] of [...CLIENT_HELLO].entries()) {
+    const count = await plain.read(octet).catch(() => null);
+    if (count === null && at === 0) {
+      plain.close();
+      throw new ConnectionError("silent", "the client closed the connection before the TLS handshake");
+    }
     if (count === null || String.fromCharCode(octet[0]!) !== expected) {
       plain.close();
       throw new ConnectionError("tls", "TLS failed: no hello of a client");

@@ -81,6 +81,53 @@ Deno.test("max_commands ends the session", async () => {
   });
 });
 
+// Health checks ---------------------------------------------------------------------------------------------------
+
+const SILENT: readonly { readonly name: string; readonly options: BenchOptions; readonly hears: string }[] = [
+  { name: "that waits for the greeting", options: {}, hears: GREETING },
+  {
+    name: "that does not wait for the greeting",
+    options: { settings: { smtp_greeting_delay: 1_000 } },
+    hears: "",
+  },
+  { name: "of a TLS port", options: { ssl: true }, hears: "" },
+];
+
+for (const { name, options, hears } of SILENT) {
+  for (const how of ["closes", "resets"] as const) {
+    Deno.test(`a client ${name} and ${how} without a word has one line, at debug`, async () => {
+      await withBench(options, async (bench) => {
+        await bench.client.expect(hears);
+        if (how === "closes") await bench.client.transport.closeWrite();
+        else bench.client.transport.cut();
+        assert.equal(await bench.outcome(), "client_closed");
+        assert.deepEqual(bench.log.map(({ level, event }) => [level, event]), [["debug", "client_silent"]]);
+        assert.deepEqual(bench.counted.filter((line) => line.startsWith("tls")), []);
+      });
+    });
+  }
+}
+
+Deno.test('a client that says nothing has nginx\'s line with "compat: nginx"', async () => {
+  await withBench({ settings: { compat: "nginx" } }, async (bench) => {
+    await bench.client.expect(GREETING);
+    await bench.client.transport.closeWrite();
+    assert.equal(await bench.outcome(), "client_closed");
+    assert.deepEqual(bench.events(), ["client_connected", "session_closed"]);
+  });
+});
+
+Deno.test("a client that says nothing for too long is told of like any other", async () => {
+  await withBench({}, async (bench) => {
+    await bench.client.expect(GREETING);
+    await bench.clock.armedFor(60_000);
+    bench.clock.advance(60_000);
+    await bench.client.expect("421 4.4.2 mx.test Timeout, closing connection\r\n");
+    assert.equal(await bench.outcome(), "timeout");
+    assert.deepEqual(bench.events(), ["client_connected", "session_closed"]);
+  });
+});
+
 // Handshakes ------------------------------------------------------------------------------------------------------
 
 const STARTTLS: BenchOptions = { settings: { starttls: "on" } };

@@ -178,6 +178,17 @@ Deno.test("a peer that leaves in the handshake is a reset", async () => {
   client.close();
 });
 
+for (const how of ["closes its connection", "resets it"]) {
+  Deno.test(`a peer that ${how} before it has sent anything is silent`, async () => {
+    const { client, server } = await connectedPair();
+    const acceptor = createTlsAcceptor(await acceptorOptions());
+    const accepting = assert.rejects(acceptor.accept(server), codeOf("silent"));
+    if (how === "resets it") await server.write(octets("unread, so that the close is a reset"));
+    client.close();
+    await accepting;
+  });
+}
+
 const REFUSED = [
   { name: "plain SMTP", sent: octets("EHLO mail.test\r\nMAIL FROM:<a@b.test>\r\n"), alert: 10 },
   { name: "TLS 1.1", sent: clientHello(0x0302, GROUPS), alert: 70 },
