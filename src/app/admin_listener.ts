@@ -11,12 +11,14 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/telemetry.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import type { Family } from "../telemetry/metric_families.ts";
+import type { MetricMemory } from "../telemetry/metric_memory.ts";
 import { exposeMetrics, exposeMetricsAsJson, type MetricSources } from "../telemetry/metrics_text.ts";
 import type { ProcessFacts } from "../telemetry/process_families.ts";
 import type { AdminAccess } from "./admin_access.ts";
 import { type AdminSource, answerAdmin, type Verdict, type WorkerSession } from "./admin_routes.ts";
 import { type HttpServer, serveHttp } from "./admin_socket.ts";
 import { type Hold, HoldBook } from "./hold_book.ts";
+import { limitFamilies, type ProcessLimits } from "./limits.ts";
 import { CalloutReadiness } from "./readiness.ts";
 import { workerFamilies } from "./worker_families.ts";
 import type { Workers } from "./workers.ts";
@@ -27,6 +29,9 @@ export interface AdminPorts {
   readonly log: Log;
   readonly clock: Clock;
   readonly workers: Workers;
+  /** What the process counts besides its sessions. */
+  readonly counts: MetricMemory;
+  readonly limits: ProcessLimits;
 }
 
 /** A change of the configuration that the listener is ready for. */
@@ -136,9 +141,10 @@ export class AdminListener implements AdminSource {
   }
 
   async #sources(): Promise<MetricSources> {
-    const { process, workers } = this.#ports;
-    const others: Family[] = workerFamilies(await workers.ask({ about: "pulse" }), workers.crashes);
-    return { process, blocks: workers.metrics, others };
+    const { process, workers, counts, limits } = this.#ports;
+    const pulses = await workers.ask({ about: "pulse" });
+    const others: Family[] = [...workerFamilies(pulses, workers.crashes), ...limitFamilies(limits)];
+    return { process, blocks: [...workers.metrics, counts], others };
   }
 
   async health(): Promise<Verdict> {

@@ -15,6 +15,7 @@ import { AdminListener } from "./admin_listener.ts";
 import { answerQuestion } from "./admin_questions.ts";
 import type { ChosenConfig } from "./config_option.ts";
 import { CurrentLog } from "./current_log.ts";
+import { limitPorts, openLimits, type ProcessLimits } from "./limits.ts";
 import { type Logs, openLogs, originOf } from "./open_logs.ts";
 import { ProcessFiles } from "./process_files.ts";
 import { ProcessSignals } from "./process_signals.ts";
@@ -37,14 +38,17 @@ export async function runConfig(config: Config, read: () => ChosenConfig): Promi
   const signals = new ProcessSignals(log);
   let inForce = () => logs;
   const clock = createClock();
+  // What the process counts besides its sessions.
+  const counts = new MetricMemory();
+  const limits = openLimits({ metrics: new CountedMetrics(counts) });
   let admin: AdminListener | null = null;
   let files: ProcessFiles | null = null;
   try {
-    const parts = { log, logs, outputs, clock };
+    const parts = { log, logs, outputs, clock, limits };
     const postern =
       await (workerCount(config) === 1 ? serveAlone(config, parts) : serveShared(config, parts));
     const facts = { version: VERSION, runtime: `deno ${Deno.version.deno}`, startedAt: Date.now() / 1000 };
-    const adminPorts = { process: facts, log, clock, workers: postern };
+    const adminPorts = { process: facts, log, clock, workers: postern, counts, limits };
     admin = await orStop(postern, () => AdminListener.open(config, adminPorts));
     const reloads = new Reloads(config, logs, { read, openLogs: open, postern, admin, log });
     inForce = () => reloads.logs;
@@ -57,6 +61,7 @@ export async function runConfig(config: Config, read: () => ChosenConfig): Promi
   } finally {
     files?.remove();
     await admin?.close();
+    await limits.store.close();
     // Whatever led to an error comes before it.
     await inForce().close();
     guard.release();
@@ -70,6 +75,7 @@ interface Parts {
   /** Destinations that the logs of all threads have in common. */
   readonly outputs: LogOutputs;
   readonly clock: Clock;
+  readonly limits: ProcessLimits;
 }
 
 function openLogsOrExplain(config: Config, outputs: LogOutputs): Logs {
@@ -87,12 +93,13 @@ async function serveShared(config: Config, parts: Parts): Promise<Workers> {
 }
 
 /** Serves with this thread alone. */
-async function serveAlone(config: Config, { log, logs }: Parts): Promise<Workers> {
+async function serveAlone(config: Config, { log, logs, limits }: Parts): Promise<Workers> {
   const metrics = new MetricMemory();
   const board = new SessionBoard();
   const holds = new SignInHolds();
   const counted = new CountedMetrics(metrics);
-  const postern = await serve(config, { log, logs, metrics: counted, board, holds });
+  const ports = { metrics: counted, limits: limitPorts(limits), board, holds };
+  const postern = await serve(config, { log, logs, ...ports });
   return {
     count: 1,
     crashes: 0,

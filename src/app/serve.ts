@@ -10,6 +10,7 @@ import { BufferPool } from "../driver/buffer_pool.ts";
 import type { Services } from "../driver/runtime.ts";
 import type { SessionBoard } from "../driver/session_board.ts";
 import type { SignInHolds } from "../driver/sign_in_holds.ts";
+import type { LimitPorts } from "../driver/session_limits.ts";
 import { createClock } from "../io/deadlines.ts";
 import { UpstreamHealth } from "../driver/upstream_health.ts";
 import { createDialer } from "../io/dialer.ts";
@@ -21,6 +22,7 @@ import type { SocketAddress, Transport } from "../ports/transport.ts";
 import { checkFree } from "./free_addresses.ts";
 import { Generation, type GenerationListener } from "./generation.ts";
 import { pinPorts } from "./pinned_ports.ts";
+import { limitPorts, openLimits } from "./limits.ts";
 
 /** A running proxy. */
 export interface Postern {
@@ -75,6 +77,8 @@ export interface ServeOptions {
   /** Where the sessions are told of; `log` by default. */
   readonly logs?: ServerLogs;
   readonly metrics: Metrics;
+  /** Where clients are counted who have a limit; by default in this thread alone. */
+  readonly limits?: LimitPorts;
   /** Given in a worker, which listens where others listen too. */
   readonly worker?: WorkerShare;
   /** Where an operator sees the sessions, and holds users; nowhere by default. */
@@ -108,6 +112,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
     nextConnection,
     board,
     holds,
+    limits: options.limits ?? limitPorts(openLimits({ metrics })),
     isOwnListener: (address) => own.has(address),
   });
   const postern = new RunningPostern(services, own, worker === undefined, () => clock.close());

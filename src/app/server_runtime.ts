@@ -11,11 +11,13 @@ import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
 import type { AuthHttpTarget, ServerSettings } from "../config/settings.ts";
 import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
+import type { LimitPorts } from "../driver/session_limits.ts";
 import { createResolver } from "../io/resolver.ts";
 import { createTlsAcceptor } from "../io/tls_acceptor.ts";
 import { ehloLines } from "../policy/capabilities.ts";
 import type { AccessLog } from "../ports/access_log.ts";
 import { pipeliningRule } from "../policy/pipelining.ts";
+import { planLimits } from "../policy/limits.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
@@ -32,6 +34,8 @@ export interface BuildPorts {
   /** Of the server: its `access_log`, or null. */
   readonly access: AccessLog | null;
   readonly metrics: Pick<Metrics, "count">;
+  /** Without them nothing is limited. */
+  readonly limits?: LimitPorts;
 }
 
 /**
@@ -39,8 +43,10 @@ export interface BuildPorts {
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when a file is gone since the configuration was checked.
  */
 export async function buildServer(settings: ServerSettings, ports: BuildPorts): Promise<ServerRuntime> {
+  const plan = ports.limits === undefined ? null : planLimits(settings);
   return Object.freeze({
     settings,
+    limits: plan === null ? null : Object.freeze({ plan, ...ports.limits! }),
     log: ports.log,
     access: ports.access,
     rules: clientRules(settings),

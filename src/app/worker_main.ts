@@ -12,6 +12,9 @@ import { MetricMemory } from "../telemetry/metric_memory.ts";
 import type { LogOrigin } from "../telemetry/open_log.ts";
 import { answerQuestion } from "./admin_questions.ts";
 import { CurrentLog } from "./current_log.ts";
+import { createClock } from "../io/deadlines.ts";
+import { limitPorts } from "./limits.ts";
+import { PostedLimitStore } from "./posted_limits.ts";
 import { type Logs, openLogs } from "./open_logs.ts";
 import { PostedLines } from "./posted_lines.ts";
 import { type Postern, type PreparedConfig, serve } from "./serve.ts";
@@ -40,6 +43,7 @@ interface Serving {
 
 /** What waits for `commit` or `abort`. */
 let prepared: { readonly config: PreparedConfig; readonly logs: Logs } | null = null;
+const limits = new PostedLimitStore((message) => scope.postMessage(message), createClock(), () => true);
 
 scope.addEventListener("message", ({ data }) => {
   switch (data.kind) {
@@ -71,11 +75,14 @@ scope.addEventListener("message", ({ data }) => {
     case "written":
       lines.written(data.ticket, data.ok);
       break;
+    case "limit_answer":
+      limits.answered(data);
+      break;
   }
 });
 
 async function start(message: ToWorker & { readonly kind: "start" }) {
-  const { worker, config, metrics, connections, listeners } = message;
+  const { worker, config, metrics, connections, listeners, markKey } = message;
   holds.set(message.holds.users, message.holds.waitMs);
   const origin: LogOrigin = { open: (to) => lines.open(to), worker };
   openOwnLogs = (config) => openLogs(config, origin);
@@ -88,6 +95,7 @@ async function start(message: ToWorker & { readonly kind: "start" }) {
       log,
       logs,
       metrics: new CountedMetrics(new MetricMemory(metrics)),
+      limits: limitPorts({ store: limits, markKey }),
       worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1, listeners },
       board,
       holds,

@@ -6,6 +6,7 @@
 import type { Config } from "../config/settings.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
+import type { FromLimitedWorker, ToLimitedWorker } from "./limit_messages.ts";
 import type { LogDestination } from "../telemetry/log_outputs.ts";
 
 /** Users whose sign-ins wait ({@linkcode SignInHolds}). */
@@ -31,6 +32,8 @@ export type ToWorker =
     /** Where workers listen already: those on Unix sockets are the first one's alone. */
     readonly listeners: readonly SocketAddress[];
     readonly holds: HeldUsers;
+    /** Of the marks of credentials that failed. */
+    readonly markKey: Uint8Array;
   }
   /** To make another configuration ready, which `commit` puts in force and `abort` gives up. */
   | { readonly kind: "prepare"; readonly config: Config; readonly listeners: readonly SocketAddress[] }
@@ -42,7 +45,8 @@ export type ToWorker =
   | { readonly kind: "ask"; readonly ticket: number; readonly question: AdminQuestion }
   | { readonly kind: "stop"; readonly graceMs: number }
   /** The lines with this ticket have been written, or could not be. */
-  | { readonly kind: "written"; readonly ticket: number; readonly ok: boolean };
+  | { readonly kind: "written"; readonly ticket: number; readonly ok: boolean }
+  | ToLimitedWorker;
 
 /** From a worker. */
 export type FromWorker =
@@ -61,4 +65,5 @@ export type FromWorker =
     readonly ticket: number;
     readonly to: LogDestination;
     readonly octets: Uint8Array;
-  };
+  }
+  | FromLimitedWorker;

@@ -1,9 +1,11 @@
 import type { Config } from "../config/settings.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { LimitStore } from "../ports/limit_store.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import { destinationKey, type LogOutputs } from "../telemetry/log_outputs.ts";
 import type { LogSink } from "../telemetry/log_sink.ts";
 import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
+import { HostedLimits } from "./hosted_limits.ts";
 import type { FromWorker, HeldUsers, ToWorker } from "./worker_messages.ts";
 
 /** The part of `Worker` that is used. */
@@ -27,6 +29,7 @@ export class WorkerThread {
   readonly ended: Promise<WorkerEnd>;
   readonly #thread: Thread;
   readonly #outputs: LogOutputs;
+  readonly #limits: HostedLimits;
   readonly #sinks = new Map<string, LogSink>();
   readonly #serving = Promise.withResolvers<readonly SocketAddress[] | null>();
   readonly #ended = Promise.withResolvers<WorkerEnd>();
@@ -35,9 +38,14 @@ export class WorkerThread {
   #asked: Map<number, (answer: AdminAnswer | null) => void> | null = new Map();
   #tickets = 0;
 
-  constructor(thread: Thread, start: ToWorker & { readonly kind: "start" }, outputs: LogOutputs) {
+  constructor(
+    thread: Thread,
+    start: ToWorker & { readonly kind: "start" },
+    { outputs, limits }: { readonly outputs: LogOutputs; readonly limits: LimitStore },
+  ) {
     this.#thread = thread;
     this.#outputs = outputs;
+    this.#limits = new HostedLimits(limits, (message) => thread.postMessage(message));
     this.serving = this.#serving.promise;
     this.ended = this.#ended.promise;
     thread.onmessage = ({ data }) => this.#receive(data);
@@ -101,6 +109,7 @@ export class WorkerThread {
   end(how: WorkerEnd): void {
     this.#thread.onmessage = null;
     this.#thread.terminate();
+    this.#limits.end();
     for (const sink of this.#sinks.values()) sink.close();
     this.#sinks.clear();
     for (const settle of this.#asked?.values() ?? []) settle(null);
@@ -131,6 +140,9 @@ export class WorkerThread {
         break;
       case "lines":
         void this.#write(message);
+        break;
+      default:
+        this.#limits.receive(message);
         break;
     }
   }

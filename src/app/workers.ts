@@ -14,6 +14,7 @@ import type { SocketAddress } from "../ports/transport.ts";
 import type { LogOutputs } from "../telemetry/log_outputs.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { checkFree } from "./free_addresses.ts";
+import type { ProcessLimits } from "./limits.ts";
 import { pinPorts } from "./pinned_ports.ts";
 import { type Postern, type PreparedConfig, type ServerLogs, tellAddresses } from "./serve.ts";
 import type { AdminAnswer, AdminQuestion } from "./admin_questions.ts";
@@ -38,6 +39,8 @@ export interface WorkersOptions {
   readonly clock: Clock;
   /** Logs of this thread, closed when another configuration follows. */
   readonly logs?: ServerLogs;
+  /** Where the clients of all workers are counted. */
+  readonly limits: Pick<ProcessLimits, "store" | "markKey">;
   /** A new thread that runs `worker_main.ts`, or in tests another one. */
   readonly newThread?: (worker: number) => Thread;
 }
@@ -272,6 +275,7 @@ class RunningWorkers implements Workers {
   #newThread(worker: number, metrics: MetricMemory): WorkerThread {
     const thread = (this.#options.newThread ?? newWorker)(worker);
     const config = configOf(worker, this.#config, this.addresses);
+    const { outputs, limits: { store, markKey } } = this.#options;
     const start = {
       worker,
       config,
@@ -279,8 +283,9 @@ class RunningWorkers implements Workers {
       connections: this.#connections,
       listeners: this.addresses,
       holds: this.#holds,
+      markKey,
     };
-    return new WorkerThread(thread, { kind: "start", ...start }, this.#options.outputs);
+    return new WorkerThread(thread, { kind: "start", ...start }, { outputs, limits: store });
   }
 
   /** Keeps a place taken until all is to end. */

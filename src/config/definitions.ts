@@ -13,6 +13,7 @@ import {
 } from "./definitions_core.ts";
 import { calloutFailoverDirectives, nextUpstreamDirectives } from "./definitions_failover.ts";
 import { clientDirectives } from "./definitions_clients.ts";
+import { limitDirectives } from "./definitions_limits.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
@@ -36,6 +37,7 @@ export const processDirectives: DirectiveTable<MainDirectiveValues> = {
 
 const allServerDirectives = {
   ...coreDirectives,
+  ...limitDirectives,
   ...calloutDirectives,
   ...calloutFailoverDirectives,
   ...smtpDirectives,

@@ -12,6 +12,8 @@ export interface Directive<T> {
    * system; `absent` then says so.
    */
   readonly default: string | readonly string[] | null;
+  /** The default where `compat: nginx` holds, if that is another one. */
+  readonly compatDefault?: string;
   /** Shown where `default` would be. */
   readonly absent?: string;
   /** One sentence for the reference. */

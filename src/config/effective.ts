@@ -116,6 +116,14 @@ const DEFAULTS: ReadonlyMap<string, unknown> = new Map(
   ) => [name, defaultOf(name, directive as AnyDirective)]),
 );
 
+/** Of those that have another default where `compat: nginx` holds. */
+const COMPAT_DEFAULTS: ReadonlyMap<string, unknown> = new Map(
+  (Object.entries(serverDirectives) as [string, AnyDirective][]).flatMap(([name, directive]) => {
+    const text = directive.compatDefault;
+    return text === undefined ? [] : [[name, defaultOf(name, { ...directive, default: text })] as const];
+  }),
+);
+
 /** One server's directives after inheritance: a server's value replaces that of `mail:` entirely (spec §1.0). */
 export class EffectiveServer {
   readonly #server: Level;
@@ -135,7 +143,12 @@ export class EffectiveServer {
   get<K extends keyof ServerDirectiveValues>(name: K): ServerDirectiveValues[K] | undefined {
     const given = this.#find(name);
     // The tables pair every name with the type of its value.
-    return (given === undefined ? DEFAULTS.get(name) : given.value) as ServerDirectiveValues[K] | undefined;
+    return (given === undefined ? this.#default(name) : given.value) as ServerDirectiveValues[K] | undefined;
+  }
+
+  #default(name: string): unknown {
+    const compat = COMPAT_DEFAULTS.has(name) && this.get("compat") === "nginx";
+    return (compat ? COMPAT_DEFAULTS : DEFAULTS).get(name);
   }
 
   /** Whether the file says something, right or wrong. */

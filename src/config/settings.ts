@@ -110,6 +110,47 @@ export type AddressRange =
   | { readonly kind: "unix" }
   | { readonly kind: "ip"; readonly address: Uint8Array; readonly prefix: number };
 
+/** An entry of `access`: the first one that fits a client decides. */
+export interface AccessRule {
+  readonly action: "allow" | "deny";
+  readonly range: AddressRange | "all";
+}
+
+/** What a limit counts by: the client's address or network, the login, or nothing. */
+export type LimitKey = "client" | "user" | "total";
+
+/** An entry of `limit_conn`: so many connections at a time. */
+export interface ConnLimit {
+  readonly by: LimitKey;
+  readonly most: number;
+  /** Limits of one zone share their counts; empty for the zone without a name. */
+  readonly zone: string;
+}
+
+/** An entry of `limit_req`: `count` in a second, minute, hour or day, and `burst` more at once. */
+export interface RateLimit {
+  readonly what: "connections" | "messages" | "recipients";
+  readonly by: LimitKey;
+  readonly count: number;
+  readonly per: "s" | "m" | "h" | "d";
+  readonly burst: number;
+  readonly zone: string;
+}
+
+/** An entry of `limit_login`: what failed logins bring, by how many of them are remembered; null for never. */
+export interface LoginLimit {
+  readonly by: "client" | "user";
+  readonly delay: number | null;
+  readonly refuse: number | null;
+  readonly ban: number | null;
+  /** One failure is forgotten in this time, milliseconds. */
+  readonly forget: number;
+  /** The first ban and the longest, milliseconds. */
+  readonly ban_time: number;
+  readonly ban_max: number;
+  readonly zone: string;
+}
+
 /** A name server of `resolver`. */
 export interface ResolverTarget {
   readonly servers: readonly { readonly host: string; readonly port: number }[];
@@ -148,6 +189,17 @@ export interface ServerSettings {
   readonly resolver: ResolverTarget | null;
   readonly resolver_timeout: number;
   readonly set_real_ip_from: readonly AddressRange[];
+
+  // access and limits
+  readonly access: readonly AccessRule[];
+  readonly limit_conn: readonly ConnLimit[];
+  readonly limit_req: readonly RateLimit[];
+  readonly limit_login: readonly LoginLimit[];
+  /** Clients whose addresses count for nothing. */
+  readonly limit_exempt: readonly AddressRange[];
+  /** Bits of an address that tell one client from another. */
+  readonly limit_ipv4_prefix: number;
+  readonly limit_ipv6_prefix: number;
 
   // callout and embedded users; exactly one of auth_http and users is set
   /** At least one, in the order in which they are to be asked. */

@@ -38,6 +38,7 @@ import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
+import { type LimitRefusal, type ServerLimits, SessionLimits } from "./session_limits.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
 import type { BoardedSession, SessionFacts } from "./session_board.ts";
 import type { HoldEnd } from "./sign_in_holds.ts";
@@ -85,6 +86,8 @@ export class Connection implements BoardedSession {
   #handshaking = false;
   #proxyProtocol: ProxyProtocolFacts | null = null;
   #clientHost = "[UNAVAILABLE]";
+  /** Null where nothing is limited, and before the client's address is known. */
+  #limits: SessionLimits | null = null;
   #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
   #lastWord: Promise<void> | null = null;
   #relayed: RelayResult | null = null;
@@ -119,6 +122,7 @@ export class Connection implements BoardedSession {
       if (this.#lastWord !== null) await this.#lastWord;
       this.#transport.close();
       this.#upstream?.transport.close();
+      this.#limits?.leave();
       this.#input.release();
     }
     const outcome = this.#ended ?? "client_closed";
@@ -193,6 +197,7 @@ export class Connection implements BoardedSession {
   async #enter(): Promise<void> {
     const { settings } = this.#server;
     if (this.#listener.settings.proxy_protocol) await this.#readProxyHeader();
+    if (this.#server.limits !== null) await this.#checkLimits(this.#server.limits);
     if (this.#listener.settings.ssl) {
       if (!this.#admitHandshake("implicit")) this.#over("tls_refused");
       await this.#startTls();
@@ -237,6 +242,18 @@ export class Connection implements BoardedSession {
     if (header.kind !== "addresses") return;
     this.#proxyProtocol = { source: header.source, destination: header.destination };
     this.#context.client = header.source;
+  }
+
+  async #checkLimits(limits: ServerLimits): Promise<void> {
+    this.#enterPhase("admitting", "checking limits", null);
+    const ports = { replies: this.#server.rules.replies, log: this.#log, metrics: this.#services.metrics };
+    this.#limits = new SessionLimits(limits, this.#context.client.host, ports);
+    const refusal = await this.#limits.enter();
+    if (this.#ended !== null) throw SESSION_OVER;
+    if (refusal === null) return;
+    // A handshake, only to say no, costs what the limit is to save; in clear it could not be read.
+    if (this.#listener.settings.ssl) this.#over(refusal.outcome);
+    await this.#refuseAtEntrance(refusal.reply, refusal.outcome);
   }
 
   /** Whether one more handshake may be under way; {@linkcode #startTls} ends the one that is admitted. */
@@ -431,8 +448,15 @@ export class Connection implements BoardedSession {
   async #ask(question: ClientQuestion): Promise<void> {
     await this.#flush();
     this.#log.asked(question);
+    if (this.#limits !== null && !await this.#mayAsk(this.#limits, question)) return;
     const answer = await this.#askUnlessHeld(question);
     this.#log.answer(answer);
+    if (this.#limits !== null) {
+      const login = answer.kind === "accepted" ? effectiveLogin(question, answer) : "";
+      const refusal = await this.#limits.answered(question, answer, login);
+      if (this.#ended !== null) throw SESSION_OVER;
+      if (refusal !== null) return await this.#turnAway(refusal);
+    }
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
     if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
     await this.#advance({ kind: "answered", answer });
@@ -481,6 +505,30 @@ export class Connection implements BoardedSession {
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
     return answer;
+  }
+
+  /** Whether limits let the question be asked; the client has had its answer when they do not. */
+  async #mayAsk(limits: SessionLimits, question: ClientQuestion): Promise<boolean> {
+    this.#enterPhase("asking", "checking limits", null);
+    let refusal: LimitRefusal | null;
+    if (question.method === "none") {
+      refusal = await limits.send("messageAndRecipient");
+    } else {
+      const leave = await limits.beforeLogin(question);
+      if (leave.kind === "may" && leave.delayMs > 0 && this.#ended === null) {
+        this.#enterPhase("waiting", "in auth state", null);
+        await this.#services.clock.sleep(leave.delayMs, this.#signal);
+      }
+      refusal = leave.kind === "may" ? null : leave.refusal;
+    }
+    if (this.#ended !== null) throw SESSION_OVER;
+    if (refusal !== null) await this.#turnAway(refusal);
+    return refusal === null;
+  }
+
+  async #turnAway({ reply, outcome, close }: LimitRefusal): Promise<void> {
+    this.#enterCommandPhaseAfresh();
+    await this.#advance({ kind: "limited", reply, outcome, close });
   }
 
   async #wait(milliseconds: number): Promise<void> {

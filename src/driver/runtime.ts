@@ -15,6 +15,7 @@ import type { HandshakeSlots } from "./handshake_slots.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { SessionBoard } from "./session_board.ts";
 import type { SignInHolds } from "./sign_in_holds.ts";
+import type { LimitPorts, ServerLimits } from "./session_limits.ts";
 import type { UpstreamHealth } from "./upstream_health.ts";
 
 /** One server of the configuration, built once. */
@@ -22,6 +23,8 @@ export interface ServerRuntime {
   readonly settings: ServerSettings;
   readonly rules: ClientRules;
   readonly auth: AuthBackend;
+  /** Null where nothing is limited. */
+  readonly limits: ServerLimits | null;
   /** Where the sessions of this server are told of: `log`, and its `error_log`. */
   readonly log: Log;
   /** Where they are told of when they are over (`access_log`), or null. */
@@ -51,6 +54,8 @@ export interface Services {
   /** Where the process is told of: `log`, and the `error_log` of `mail:`. */
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where clients are counted, for servers that limit them. */
+  readonly limits: LimitPorts;
   readonly buffers: BufferPool;
   /** Mail servers that failed lately. */
   readonly health: UpstreamHealth;

@@ -57,6 +57,8 @@ export type SessionOutcome =
   | "early_talker"
   | "line_too_long"
   | "proxy_header"
+  | "denied" // by `access`
+  | "limited" // by a limit, or the store of limits is away and decides so
   | "tls_failed"
   | "tls_refused" // ssl_max_handshakes
   | "certificate" // ssl_verify_client refused it
@@ -119,6 +121,7 @@ export interface MessageRecord {
 /** Where a session is, client and mail server taken together. */
 export type SessionState =
   | "proxy_header"
+  | "admitting"
   | "handshake"
   | "resolving"
   | "greeting_delay"
@@ -143,7 +146,11 @@ export type CounterName =
   | "tls_sessions"
   | "tls_server_names"
   | "tls_refused"
-  | "not_smtp";
+  | "not_smtp"
+  | "limit_hits"
+  | "login_backoff"
+  | "limit_store"
+  | "limit_forgotten";
 
 /** What is measured into buckets; `src/telemetry/histograms.ts` says what they are. */
 export type HistogramName =

@@ -96,6 +96,13 @@ export type ClientEvent =
   | { readonly kind: "tls_admitted"; readonly admitted: boolean }
   | { readonly kind: "tls_started" }
   | { readonly kind: "answered"; readonly answer: AuthAnswer }
+  /** A limit decides, unasked or after the answer. */
+  | {
+    readonly kind: "limited";
+    readonly reply: SpokenReply;
+    readonly outcome: SessionOutcome;
+    readonly close: boolean;
+  }
   | { readonly kind: "waited" }
   /** The mail server took the login (null) or answered RCPT (its reply, whatever the code). */
   | { readonly kind: "upstream_ready"; readonly rcptReply: SpokenReply | null }
@@ -170,6 +177,11 @@ export function stepClient(state: ClientState, event: ClientEvent, rules: Client
     case "answered":
       if (state.phase !== "asking") break;
       return stepAnswer(state.known, state.question, event.answer);
+    case "limited": {
+      if (state.phase !== "asking") break;
+      const verb = verbOf(state.question);
+      return event.close ? end(event.reply, verb, event.outcome, true) : say(state.known, event.reply, verb);
+    }
     case "waited":
       if (state.phase !== "waiting") break;
       return state.challenge === null
@@ -188,7 +200,7 @@ export function stepClient(state: ClientState, event: ClientEvent, rules: Client
     }
     case "upstream_failed": {
       if (state.phase !== "connecting") break;
-      const verb = state.question.method === "none" ? "RCPT" : "AUTH";
+      const verb = verbOf(state.question);
       return end(event.reply ?? REPLIES.internalError, verb, "upstream_failed", true);
     }
   }
@@ -422,7 +434,7 @@ function ask(known: Known, question: Omit<ClientQuestion, "attempt">): ClientSte
 }
 
 function stepAnswer(known: Known, question: ClientQuestion, answer: AuthAnswer): ClientStep {
-  const verb = question.method === "none" ? "RCPT" : "AUTH";
+  const verb = verbOf(question);
   switch (answer.kind) {
     case "accepted":
       return {
@@ -448,6 +460,11 @@ function stepAnswer(known: Known, question: ClientQuestion, answer: AuthAnswer):
       return sasl === null ? refuse(known, refusal, verb) : challenge(known, sasl, refusal);
     }
   }
+}
+
+/** The command that a question came of. */
+function verbOf({ method }: ClientQuestion): Verb {
+  return method === "none" ? "RCPT" : "AUTH";
 }
 
 function challenge(known: Known, sasl: SpokenReply, refusal: Refusal): ClientStep {

@@ -39,6 +39,8 @@ const CUT: ForcedMove = { say: null, outcome: "shutdown" };
 const MOVES: Readonly<Record<JointPhase, Readonly<Record<Exclude<Interruption, "dismiss">, ForcedMove>>>> = {
   // No SMTP yet: closed without a word, as nginx does (spec §2.9).
   proxy_header: { deadline: SILENT_TIMEOUT, drain: CUT, abort: CUT },
+  // Limits are asked, which has a deadline of its own; before TLS nothing can be said.
+  admitting: { deadline: STAY, drain: CUT, abort: CUT },
   handshake: { deadline: SILENT_TIMEOUT, drain: CUT, abort: CUT },
   // The look-up has deadlines of its own and always answers.
   resolving: { deadline: STAY, drain: SHUT, abort: SHUT },

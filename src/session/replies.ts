@@ -46,6 +46,10 @@ export const REPLIES = Object.freeze({
   notSmtp: reply("421 4.7.0 This is an SMTP server, closing connection"),
   earlyTalker: reply("503 5.5.0 Improper use of SMTP command pipelining"),
   internalError: reply("451 4.3.2 Internal server error"),
+  // RFC 4954 §6: nothing was decided about the credentials.
+  loginRefused: reply("454 4.7.0 Too many failed logins, try again later"),
+  tooManyMessages: reply("450 4.7.1 Too many messages, try again later"),
+  tooManyRecipients: reply("450 4.7.1 Too many recipients, try again later"),
   noCertificate: reply("421 4.7.1 No required SSL certificate"),
   badCertificate: reply("421 4.7.1 SSL certificate error"),
   challengeUsername: reply("334 VXNlcm5hbWU6"),
@@ -67,6 +71,13 @@ export interface ServerReplies {
   /** RFC 5321 §3.8: the server says 421 before it closes on its own account. */
   readonly timeout: SpokenReply;
   readonly shutdown: SpokenReply;
+  readonly tooManyConnections: SpokenReply;
+  /** After failed logins. */
+  readonly banned: SpokenReply;
+  /** By `access`. */
+  readonly denied: SpokenReply;
+  /** What decides about limits cannot be asked. */
+  readonly unavailable: SpokenReply;
 }
 
 /** Builds the replies that carry `serverName`; the EHLO lines come from `policy/capabilities.ts`. */
@@ -81,6 +92,11 @@ export function serverReplies(
     ehloSecure: multiline(250, [serverName, ...ehlo.secure]),
     timeout: reply(`421 4.4.2 ${serverName} Timeout, closing connection`),
     shutdown: reply(`421 4.3.2 ${serverName} Service shutting down`),
+    tooManyConnections: reply(`421 4.7.0 ${serverName} Too many connections, try again later`),
+    banned: reply(`421 4.7.0 ${serverName} Too many failed logins, try again later`),
+    // RFC 5321 §3.1: 554 at the entrance says that there is no service for this client.
+    denied: reply(`554 5.7.1 ${serverName} Access denied`),
+    unavailable: reply(`421 4.3.2 ${serverName} Service not available, try again later`),
   });
 }
 

@@ -49,6 +49,19 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   },
   not_smtp: { label: "protocol", help: "Clients that spoke something else than SMTP, by what it was." },
   tls_refused: { label: "mode", help: "Handshakes with clients that were refused for ssl_max_handshakes." },
+  limit_hits: { label: "limit", help: "Connections, logins, messages and recipients that a limit refused." },
+  login_backoff: {
+    label: "what",
+    help: "Logins that had to wait, and bans that began, after failed logins.",
+  },
+  limit_store: {
+    label: "outcome",
+    help: "Questions to the store of limits that had no answer, by what was done.",
+  },
+  limit_forgotten: {
+    label: "family",
+    help: "Counts forgotten early because the table of their kind was full.",
+  },
 };
 
 /** How a counter and one of its labels are kept in one table. */

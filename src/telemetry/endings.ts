@@ -32,6 +32,8 @@ export const ENDINGS: Readonly<Record<SessionOutcome, Ending>> = {
   early_talker: { side: "postern", meaning: "The client spoke before the greeting." },
   line_too_long: { side: "postern", meaning: "A command was longer than `smtp_client_buffer`." },
   proxy_header: { side: "postern", meaning: "The PROXY header was broken, missing, or from a stranger." },
+  denied: { side: "postern", meaning: "`access` refused the client." },
+  limited: { side: "postern", meaning: "A limit refused the client, or their store was away." },
   tls_failed: { side: "client", meaning: "The TLS handshake with the client failed." },
   tls_refused: { side: "postern", meaning: "`ssl_max_handshakes` were under way already." },
   certificate: { side: "postern", meaning: "`ssl_verify_client` refused the client's certificate." },

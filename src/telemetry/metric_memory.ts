@@ -72,6 +72,7 @@ export const STATES: Readonly<Record<SessionState, number>> = {
   waiting: 6,
   connecting: 7,
   relaying: 8,
+  admitting: 9,
 };
 
 const HISTOGRAM_ROWS = Object.entries(HISTOGRAMS);

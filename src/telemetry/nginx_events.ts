@@ -61,6 +61,8 @@ const EVENTS: Readonly<Record<string, Row>> = {
     message: `client ${clientText(client)} connected to ${listener}`,
     suffix: false,
   }),
+  access_denied: () => ({ level: "error" }),
+  limit_hit: () => ({ level: "error" }),
   client_logged_in: () => ({ doing: null }),
   client_lost: ({ message, fields }) => {
     // The end of the stream is no line of nginx's, a reset is one.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { openLimits } from "../../src/app/limits.ts";
 import { serveWithWorkers, type Workers } from "../../src/app/workers.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
@@ -6,6 +7,7 @@ import { createClock } from "../../src/io/deadlines.ts";
 import type { LogFields } from "../../src/ports/telemetry.ts";
 import { LogOutputs } from "../../src/telemetry/log_outputs.ts";
 import type { MetricMemory } from "../../src/telemetry/metric_memory.ts";
+import { NO_METRICS } from "../../src/telemetry/metrics.ts";
 import { exposeMetrics } from "../../src/telemetry/metrics_text.ts";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { withEdge, withPostern } from "../support/edge.ts";
@@ -200,6 +202,7 @@ async function start(config: Config, threads: Worker[]): Promise<{ workers: Work
     log: events.log,
     outputs: new LogOutputs(),
     clock: createClock(),
+    limits: openLimits({ metrics: NO_METRICS }),
     newThread: () => {
       const thread = new Worker(new URL("../support/crashing_worker.ts", import.meta.url), {
         type: "module",

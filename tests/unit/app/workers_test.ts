@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { openLimits } from "../../../src/app/limits.ts";
 import { serveWithWorkers, workerCount, type Workers } from "../../../src/app/workers.ts";
 import type { FromWorker, ToWorker } from "../../../src/app/worker_messages.ts";
 import type { Thread } from "../../../src/app/worker_thread.ts";
@@ -8,7 +9,7 @@ import type { SocketAddress } from "../../../src/ports/transport.ts";
 import type { Log, LogFields } from "../../../src/ports/telemetry.ts";
 import { LogOutputs } from "../../../src/telemetry/log_outputs.ts";
 import { MetricMemory } from "../../../src/telemetry/metric_memory.ts";
-import { CountedMetrics } from "../../../src/telemetry/metrics.ts";
+import { CountedMetrics, NO_METRICS } from "../../../src/telemetry/metrics.ts";
 import { ManualClock } from "../auth/manual_clock.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
@@ -80,14 +81,15 @@ class Stage {
   readonly events: Event[] = [];
   readonly clock = new ManualClock();
   readonly outputs = new LogOutputs();
+  readonly limits = openLimits({ metrics: NO_METRICS });
   readonly log: Log = {
     enabled: () => true,
     event: (_level, event, _message, _session, fields = {}) => void this.events.push({ event, fields }),
   };
 
   serve(config: Config, count: number): Promise<Workers> {
-    const { log, outputs, clock } = this;
-    return serveWithWorkers(config, { count, log, outputs, clock, newThread: () => this.#add() });
+    const { log, outputs, clock, limits } = this;
+    return serveWithWorkers(config, { count, log, outputs, clock, limits, newThread: () => this.#add() });
   }
 
   /** Starts `count` workers, all of which serve. */

@@ -34,6 +34,22 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     resolver: null,
     resolver_timeout: 30_000,
     set_real_ip_from: [],
+    access: [],
+    limit_conn: [],
+    limit_req: [],
+    limit_login: [{
+      by: "client",
+      delay: 10,
+      refuse: null,
+      ban: null,
+      forget: 300_000,
+      ban_time: 900_000,
+      ban_max: 86_400_000,
+      zone: "",
+    }],
+    limit_exempt: [],
+    limit_ipv4_prefix: 32,
+    limit_ipv6_prefix: 64,
     auth_http: [{
       scheme: "http",
       address: { kind: "tcp", host: "127.0.0.1", port: 9000 },
@@ -263,4 +279,14 @@ Deno.test("loadConfig(): sessions are told of where the log goes, if that has th
 
 Deno.test("loadConfig(): a wrong access_log is a problem with its line", () => {
   assert.match(loadBad(`${BASIC}      access_log: stderr format=jsn\n`).join(), /postern\.yaml:5:\d+: .*jsn/);
+});
+
+Deno.test("with compat nginx, failed logins bring nothing unless the file says so", () => {
+  const settingOf = (more: string) => {
+    const [server] = loadGood(BASIC.replace("mail:\n", `mail:\n${more}`)).servers;
+    return server!.limit_login.map(({ by, delay }) => `${by} ${delay}`);
+  };
+  assert.deepEqual(settingOf(""), ["client 10"]);
+  assert.deepEqual(settingOf("  compat: nginx\n"), []);
+  assert.deepEqual(settingOf("  compat: nginx\n  limit_login: user delay=3\n"), ["user 3"]);
 });

@@ -13,6 +13,10 @@ import { SessionBoard } from "../../../src/driver/session_board.ts";
 import { SignInHolds } from "../../../src/driver/sign_in_holds.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import { pipeliningRule } from "../../../src/policy/pipelining.ts";
+import { planLimits } from "../../../src/policy/limits.ts";
+import type { LimitStore } from "../../../src/ports/limit_store.ts";
+import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
+import type { LimitPorts, ServerLimits } from "../../../src/driver/session_limits.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
 import type { AccessLog, SessionRecord } from "../../../src/ports/access_log.ts";
 import type {
@@ -52,6 +56,8 @@ export interface BenchOptions {
   readonly remote?: SocketAddress;
   readonly pair?: PairOptions;
   readonly upstreamPair?: PairOptions;
+  /** Where limits are counted; without it nothing is limited. */
+  readonly limits?: LimitStore;
   readonly resolve?: (signal: AbortSignal) => Promise<string>;
   /** Hosts where nobody listens. */
   readonly nobodyAt?: readonly string[];
@@ -210,6 +216,7 @@ export class Bench {
         compat: settings.compat === "nginx",
         newSalt: () => "<1.2@mx.test>",
       },
+      limits: this.#limits(),
       auth: this.#auth(),
       handshakes: this.#options.handshakes ?? new HandshakeSlots(settings.ssl_max_handshakes),
       tls: {
@@ -221,6 +228,16 @@ export class Bench {
       access: this.#access(),
       upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
     };
+  }
+
+  #limits(): ServerLimits | null {
+    const plan = this.#options.limits === undefined ? null : planLimits(this.settings);
+    return plan === null ? null : { plan, ...this.#limitPorts() };
+  }
+
+  #limitPorts(): LimitPorts {
+    const store = this.#options.limits ?? new MemoryLimitStore({ now: () => this.clock.now() });
+    return { store, mark: (user, secret) => `${user} ${secret}` };
   }
 
   #auth(): AuthBackend {
@@ -241,6 +258,7 @@ export class Bench {
       clock: this.clock,
       dialer: this.#dialer(),
       log: this.#log(),
+      limits: this.#limitPorts(),
       metrics: this.#metrics(),
       buffers: this.buffers,
       health: this.health,

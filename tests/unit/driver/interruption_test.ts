@@ -4,6 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
+import type { Admission, AdmissionAnswer } from "../../../src/ports/limit_store.ts";
 import type { Interruption, JointPhase } from "../../../src/session/joint.ts";
 import { accepted, type Bench, type BenchOptions, refused, withBench } from "./bench.ts";
 
@@ -37,12 +39,29 @@ async function refuse(bench: Bench): Promise<void> {
 
 const questions = new WeakMap<Bench, { answer(answer: ReturnType<typeof refused>): void }>();
 
+/** Answers after the test has interrupted. */
+class LaterLimits extends MemoryLimitStore {
+  override async admit(admission: Admission): Promise<AdmissionAnswer> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return await super.admit(admission);
+  }
+}
+
 const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
   proxy_header: {
     options: { proxyProtocol: true, settings: { set_real_ip_from: [allOfIpv4()] } },
     enter: (bench) => bench.clock.armedFor(60_000),
     deadlineMs: 60_000,
     ends: { deadline: "|timeout", drain: "|shutdown", abort: "|shutdown" },
+  },
+  admitting: {
+    options: {
+      settings: { limit_conn: [{ by: "total", most: 1, zone: "" }] },
+      limits: new LaterLimits({ now: () => 0 }),
+    },
+    enter: () => Promise.resolve(),
+    deadlineMs: null,
+    ends: { deadline: null, drain: "|shutdown", abort: "|shutdown" },
   },
   handshake: {
     options: { ssl: true },

@@ -5,6 +5,7 @@ import { serverReplies } from "../../../src/session/replies.ts";
 /** The full product: a new phase or cause fails to compile until it has its row. */
 const EXPECTED: Record<JointPhase, Record<Exclude<Interruption, "dismiss">, string>> = {
   proxy_header: { deadline: "silence, timeout", drain: "silence, shutdown", abort: "silence, shutdown" },
+  admitting: { deadline: "goes on", drain: "silence, shutdown", abort: "silence, shutdown" },
   handshake: { deadline: "silence, timeout", drain: "silence, shutdown", abort: "silence, shutdown" },
   resolving: { deadline: "goes on", drain: "421 4.3.2, shutdown", abort: "421 4.3.2, shutdown" },
   greeting_delay: { deadline: "goes on", drain: "421 4.3.2, shutdown", abort: "421 4.3.2, shutdown" },

@@ -1,0 +1,109 @@
+import type { Clock, Deadline } from "../ports/clock.ts";
+import type {
+  Admission,
+  AdmissionAnswer,
+  BegunBan,
+  LimitStore,
+  LoginAttempt,
+  LoginVerdict,
+} from "../ports/limit_store.ts";
+import type { FromLimitedWorker, LimitQuestion, LimitQuestions, ToLimitedWorker } from "./limit_messages.ts";
+
+/** How long the first thread may take: it answers at once, or after the deadline of its own store. */
+const ANSWER_MS = 5_000;
+
+type Answer = LimitQuestions[LimitQuestion]["answer"];
+
+interface Pending {
+  readonly question: LimitQuestion;
+  readonly asked: LimitQuestions[LimitQuestion]["asked"];
+  readonly askedAt: number;
+  readonly resolve: (answer: Answer) => void;
+}
+
+/** The limits as a worker sees them: the first thread has the counts of all workers. */
+export class PostedLimitStore implements LimitStore {
+  readonly #post: (message: FromLimitedWorker) => void;
+  readonly #clock: Clock;
+  readonly #open: () => boolean;
+  readonly #pending = new Map<number, Pending>();
+  readonly #late = new Map<number, Admission>();
+  readonly #deadline: Deadline;
+  #tickets = 0;
+
+  /** `open` tells whether clients are let in when there is no answer. */
+  constructor(post: (message: FromLimitedWorker) => void, clock: Clock, open: () => boolean) {
+    this.#post = post;
+    this.#clock = clock;
+    this.#open = open;
+    this.#deadline = clock.deadline(() => this.#expire());
+  }
+
+  admit(asked: Admission): Promise<AdmissionAnswer> {
+    return this.#ask("admit", asked);
+  }
+
+  release(keys: readonly string[]): void {
+    this.#post({ kind: "limit_release", keys });
+  }
+
+  loginAllowed(asked: LoginAttempt): Promise<LoginVerdict> {
+    return this.#ask("loginAllowed", asked);
+  }
+
+  loginFailed(asked: LoginAttempt): Promise<readonly BegunBan[]> {
+    return this.#ask("loginFailed", asked);
+  }
+
+  loginSucceeded(key: string): void {
+    this.#post({ kind: "limit_success", key });
+  }
+
+  /** An answer has come. */
+  answered({ ticket, answer }: ToLimitedWorker): void {
+    const pending = this.#pending.get(ticket);
+    if (pending !== undefined) {
+      this.#pending.delete(ticket);
+      if (this.#pending.size === 0) this.#deadline.disarm();
+      return pending.resolve(answer);
+    }
+    const late = this.#late.get(ticket);
+    this.#late.delete(ticket);
+    // The client was answered without it.
+    if (late !== undefined && answer === null) this.release(late.holds.map(({ key }) => key));
+  }
+
+  close(): Promise<void> {
+    this.#deadline.disarm();
+    for (const { question, resolve } of this.#pending.values()) resolve(this.#without(question));
+    this.#pending.clear();
+    return Promise.resolve();
+  }
+
+  #ask<Q extends LimitQuestion>(question: Q, asked: LimitQuestions[Q]["asked"]) {
+    const ticket = ++this.#tickets;
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    if (this.#pending.size === 0) this.#deadline.arm(ANSWER_MS);
+    this.#pending.set(ticket, { question, asked, askedAt: this.#clock.now(), resolve });
+    this.#post({ kind: "limit_question", ticket, question, asked } as FromLimitedWorker);
+    // The first thread answers each question in its kind.
+    return promise as Promise<LimitQuestions[Q]["answer"]>;
+  }
+
+  #expire(): void {
+    const now = this.#clock.now();
+    for (const [ticket, { question, asked, askedAt, resolve }] of this.#pending) {
+      const left = askedAt + ANSWER_MS - now;
+      if (left > 0) return this.#deadline.arm(left);
+      this.#pending.delete(ticket);
+      if (question === "admit") this.#late.set(ticket, asked as Admission);
+      resolve(this.#without(question));
+    }
+  }
+
+  #without(question: LimitQuestion): Answer {
+    if (question === "loginFailed") return [];
+    if (!this.#open()) return question === "admit" ? { over: "store" } : { kind: "store" };
+    return question === "admit" ? null : { kind: "pass", delayMs: 0, index: 0 };
+  }
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
+import { holds, RULE, storeTests } from "./store_cases.ts";
+
+storeTests("the store in memory", async (body) => {
+  let now = 0;
+  const store = new MemoryLimitStore({ now: () => now });
+  await body({ store, advance: (milliseconds) => now += milliseconds });
+});
+
+Deno.test("a flood of logins that nobody has makes no address forgotten, and is told", async () => {
+  const forgotten: string[] = [];
+  const store = new MemoryLimitStore({
+    now: () => 0,
+    mostEntries: 100,
+    forgot: (family) => forgotten.push(family),
+  });
+  const rule = { ...RULE, delay: null, refuse: null, ban: 1 };
+  const client = { key: "login client  192.0.2.1", rule, unless: null };
+  await store.loginFailed({ watches: [client], mark: "m" });
+  for (let login = 0; login < 1_000; login++) {
+    await store.loginFailed({ watches: [{ key: `login user  ${login}`, rule, unless: null }], mark: "m" });
+  }
+  assert.equal(store.bans, 101);
+  assert.deepEqual(forgotten, Array(900).fill("login user"));
+  assert.deepEqual(await store.admit({ bans: [client.key], holds: [], rates: [] }), {
+    over: "ban",
+    index: 0,
+  });
+});
+
+Deno.test("nothing is kept of places that are free again", async () => {
+  const store = new MemoryLimitStore({ now: () => 0 });
+  for (let client = 0; client < 100; client++) await store.admit(holds([`conn client  ${client}`, 1]));
+  assert.equal(store.held, 100);
+  store.release(Array.from({ length: 100 }, (_, client) => `conn client  ${client}`));
+  assert.equal(store.held, 0);
+});
