@@ -298,3 +298,42 @@ Deno.test("a worker that crashes takes only its own sessions along, and is repla
     await workers.stop(0);
   }
 });
+
+Deno.test("what a worker had taken of a limit is free when it crashes", async () => {
+  const threads: Worker[] = [];
+  const { workers, events } = await start(
+    read({
+      server_name: "mail.test",
+      auth_http: "127.0.0.1:1",
+      log: "off",
+      limit_conn: `total ${MANY}`,
+      servers: [{ listen: "127.0.0.1:0" }],
+    }),
+    threads,
+  );
+  const clients: DialogueClient[] = [];
+  try {
+    const [address] = workers.addresses;
+    assert.ok(address?.kind === "tcp");
+    const { port } = address;
+    const open = async (expected: RegExp) => {
+      const client = await DialogueClient.connect({ port });
+      clients.push(client);
+      await client.expect(expected);
+    };
+    for (let place = 0; place < MANY; place++) await open(/^220 /);
+    await open(/^421 4\.7\.0 /);
+    await clients.at(-1)![Symbol.asyncDispose]();
+    // What was sent away has no place, and is not to be lost with those that have one.
+    while (workers.sessions > MANY) await new Promise((resolve) => setTimeout(resolve, 10));
+    threads[0]!.postMessage({ kind: "crash" });
+    const lost = Number((await events.of("worker_crashed"))["sessions"]);
+    assert.ok(lost > 0 && lost <= MANY, `${lost} sessions were lost`);
+    await events.of("worker_replaced");
+    for (let place = 0; place < lost; place++) await open(/^220 /);
+    await open(/^421 4\.7\.0 /);
+  } finally {
+    for (const client of clients) await client[Symbol.asyncDispose]();
+    await workers.stop(0);
+  }
+});
