@@ -10,6 +10,7 @@ import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { TlsFacts } from "../ports/transport.ts";
 import type { ClientQuestion } from "../session/client_machine.ts";
 import { composeLogs } from "../telemetry/composed_log.ts";
+import { NO_METRICS } from "../telemetry/metrics.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
 import { CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
@@ -73,7 +74,13 @@ interface Asked {
 async function ask({ server, question, client, helo, tls }: Asked, io: CommandIo): Promise<number> {
   const clock = createClock();
   const dialer = new RecordingDialer(createDialer());
-  const runtime = await buildServer(server, { clock, dialer, log: composeLogs([]), access: null });
+  const runtime = await buildServer(server, {
+    clock,
+    dialer,
+    log: composeLogs([]),
+    access: null,
+    metrics: NO_METRICS,
+  });
   const listen = server.listen[0]!;
   const facts: ClientFacts = {
     client: { host: client, port: 49152 },
@@ -97,7 +104,7 @@ async function ask({ server, question, client, helo, tls }: Asked, io: CommandIo
     const ms = Math.round(performance.now() - began);
     const who = server.auth_http === null
       ? "users of the file"
-      : formatSocketAddress(server.auth_http.address);
+      : server.auth_http.map(({ address }) => formatSocketAddress(address)).join(" or ");
     io.out(`asked ${who} for the server ${listen.text}, answered in ${ms} ms\n`);
     io.out(showExchange(dialer));
     for (const line of explainAnswer(answer, question, runtime, facts)) io.out(line + "\n");
