@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
 import type { Transport } from "../ports/transport.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 
@@ -15,6 +16,8 @@ type Done = (error?: Error | null) => void;
 export class ByteStreamDuplex extends Duplex {
   readonly #below: Transport;
   readonly #mayRead: () => boolean;
+  /** What was read before this stream was made. */
+  #first: Uint8Array | null;
   readonly #buffers = new ReadBuffers();
   #reading = false;
   #ended = false;
@@ -23,9 +26,10 @@ export class ByteStreamDuplex extends Duplex {
   #sending = false;
   #waiters: (() => void)[] = [];
 
-  constructor(below: Transport, mayRead: () => boolean) {
+  constructor(below: Transport, mayRead: () => boolean, first: Uint8Array | null = null) {
     super({ allowHalfOpen: true, emitClose: true, decodeStrings: true });
     this.#below = below;
+    this.#first = first;
     this.#mayRead = mayRead;
     // Errors reach the TLS socket through its own listeners; an 'error' event nobody hears would end the process.
     this.on("error", () => {});
@@ -89,6 +93,7 @@ export class ByteStreamDuplex extends Duplex {
   async #pump(): Promise<void> {
     this.#reading = true;
     try {
+      if (this.#first !== null) await this.#pushFirst(this.#first);
       while (!this.destroyed && this.#mayRead()) {
         const buffer = this.#buffers.next();
         const octets = await this.#below.read(buffer);
@@ -111,6 +116,13 @@ export class ByteStreamDuplex extends Duplex {
       this.#reading = false;
       if (this.destroyed) this.#buffers.release();
     }
+  }
+
+  async #pushFirst(octets: Uint8Array): Promise<void> {
+    this.#first = null;
+    // Like what comes from below, never in the turn in which the TLS socket is made: it is not ready before.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (!this.destroyed) this.push(octets);
   }
 
   #wake(): void {

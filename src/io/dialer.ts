@@ -112,7 +112,7 @@ async function startNodeTls(plain: Transport, options: UpstreamTlsOptions): Prom
   const layers = await handshake(
     plain,
     (stream) => connectTls({ ...connectionOptions(options), socket: stream }),
-    "secureConnect",
+    { done: "secureConnect" },
   );
   const reason = options.verify ? refusal(layers.socket) : null;
   if (reason === null) return new TlsTransport(plain, layers, readFacts(layers, options));

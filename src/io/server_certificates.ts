@@ -15,6 +15,8 @@ export interface ServerCertificate {
 
 /** Chooses the certificate by the name that the client asks for (SNI, RFC 6066 §3). */
 export class ServerCertificates {
+  /** How many there are. */
+  readonly count: number;
   readonly #first: SecureContext;
   readonly #exact = new Map<string, SecureContext>();
   /** By what follows the `*`, with the dot. */
@@ -29,6 +31,7 @@ export class ServerCertificates {
     const first = contexts[0];
     if (first === undefined) throw new Error("Cannot accept TLS connections: no certificate is given");
     this.#first = first;
+    this.count = contexts.length;
   }
 
   /** The certificate for `serverName`: the exact name, then a wildcard, else the first certificate. */

@@ -1,7 +1,9 @@
+import type { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { TlsVersion, VerifyClient } from "../config/settings.ts";
 import type { CertificateVerdict, TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
 import { CertificateJudge } from "./certificate_judge.ts";
+import { CLIENT_HELLO_OCTETS, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
 import { handshake, type TlsLayers } from "./tls_handshake.ts";
@@ -39,9 +41,12 @@ export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
   const judge = asksForCertificate ? createJudge(options) : null;
   return {
     async accept(plain: Transport): Promise<Transport> {
-      const layers = await handshake(plain, (stream) => {
-        return startServer(stream as unknown as TLSSocket, certificates, asksForCertificate);
-      }, "secure");
+      // With one certificate there is nothing to choose.
+      const first = certificates.count > 1 ? await readFirst(plain) : null;
+      const context = certificates.choose(first === null ? null : nameIn(first));
+      const wrap = (stream: Duplex) =>
+        startServer(stream as unknown as TLSSocket, context, asksForCertificate);
+      const layers = await handshake(plain, wrap, { done: "secure", first });
       const facts = await readFacts(layers, judge);
       return new TlsTransport(plain, layers, facts);
     },
@@ -57,13 +62,36 @@ function createJudge(options: TlsAcceptorOptions): CertificateJudge {
   });
 }
 
-function startServer(stream: TLSSocket, certificates: ServerCertificates, requestCert: boolean): TLSSocket {
+function nameIn(first: Uint8Array): string | null {
+  const hello = readClientHello(first);
+  return hello.kind === "hello" ? hello.serverName : null;
+}
+
+/**
+ * Reads until the client has said which name it asks for, or cannot say it any more.
+ * @throws {ConnectionError} `plain` is closed then.
+ */
+async function readFirst(plain: Transport): Promise<Uint8Array> {
+  const buffer = new Uint8Array(CLIENT_HELLO_OCTETS);
+  let filled = 0;
+  try {
+    while (filled < buffer.length) {
+      const count = await plain.read(buffer.subarray(filled));
+      if (count === null) break;
+      filled += count;
+      if (readClientHello(buffer.subarray(0, filled)).kind !== "more") break;
+    }
+  } catch (error) {
+    plain.close();
+    throw error;
+  }
+  return buffer.slice(0, filled);
+}
+
+function startServer(stream: TLSSocket, secureContext: SecureContext, requestCert: boolean): TLSSocket {
   const options: TLSSocketOptions = {
     isServer: true,
-    secureContext: certificates.choose(null),
-    SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
-      done(null, certificates.choose(name === "" ? null : name));
-    },
+    secureContext,
     ALPNProtocols: ["smtp"],
     requestCert,
     rejectUnauthorized: false,

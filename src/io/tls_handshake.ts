@@ -11,23 +11,30 @@ export interface TlsLayers {
   readonly received: ReceivedOctets;
 }
 
+/** How a handshake is run. */
+export interface HandshakeOptions {
+  /** The event that ends it. */
+  readonly done: "secure" | "secureConnect";
+  /** What was read of it already. */
+  readonly first?: Uint8Array | null;
+}
+
 /**
- * Runs a handshake on `plain`: `wrap` makes the TLS socket over the stream it is given, `doneEvent` is the event that
- * ends the handshake.
+ * Runs a handshake on `plain`: `wrap` makes the TLS socket over the stream it is given.
  * @throws {ConnectionError} with code `tls`, `reset`, `closed`, or of clients `silent`; `plain` is closed then, after an alert.
  */
 export async function handshake(
   plain: Transport,
   wrap: (stream: Duplex) => TLSSocket,
-  doneEvent: "secure" | "secureConnect",
+  { done, first = null }: HandshakeOptions,
 ): Promise<TlsLayers> {
   const received = new ReceivedOctets();
-  const duplex = new ByteStreamDuplex(plain, () => received.empty);
+  const duplex = new ByteStreamDuplex(plain, () => received.empty, first);
   let socket: TLSSocket | null = null;
   try {
     socket = wrap(duplex);
     listen(socket, duplex, received);
-    await finished(socket, duplex, doneEvent);
+    await finished(socket, duplex, done);
     return { duplex, socket, received };
   } catch (error) {
     if (!duplex.writtenAny) await sendAlert(plain, error);
@@ -90,6 +97,7 @@ function tlsError(error: unknown): ConnectionError {
 
 /** Alert descriptions (RFC 8446 §6) by what the runtime's text has in it; the first that fits is taken. */
 const ALERTS: readonly (readonly [RegExp, number])[] = [
+  [/wrong.version.number/i, 10], // unexpected_message: octets that are no TLS
   [/support any known protocol/, 120], // no_application_protocol, RFC 7301 §3.2
   // TLS 1.1 and before have no signature_algorithms, and that is what is missed first.
   [/SignatureAlgorithmsExtensionRequired|Tls1[23]|version/i, 70], // protocol_version

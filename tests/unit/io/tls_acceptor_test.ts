@@ -197,16 +197,21 @@ const REFUSED = [
 ];
 
 for (const { name, sent, alert } of REFUSED) {
-  Deno.test(`a handshake that begins with ${name} is refused with alert ${alert}`, async () => {
-    const { socket, server } = await denoPair();
-    const acceptor = createTlsAcceptor(await acceptorOptions());
-    const refused = assert.rejects(acceptor.accept(server), codeOf("tls"));
-    await socket.write(sent);
-    const answer = await readAll(socket);
-    await refused;
-    assert.deepEqual([...answer], [21, 3, 3, 0, 2, 2, alert]);
-    socket.close();
-  });
+  for (const kinds of ["one certificate", "certificates to choose from"]) {
+    Deno.test(`a handshake that begins with ${name} is refused with alert ${alert}, with ${kinds}`, async () => {
+      const made = await testCertificates();
+      const certificates = [pemOf(made.server)];
+      if (kinds !== "one certificate") certificates.push(pemOf(made.otherServer));
+      const { socket, server } = await denoPair();
+      const acceptor = createTlsAcceptor(await acceptorOptions({ certificates }));
+      const refused = assert.rejects(acceptor.accept(server), codeOf("tls"));
+      await socket.write(sent);
+      const answer = await readAll(socket);
+      await refused;
+      assert.deepEqual([...answer], [21, 3, 3, 0, 2, 2, alert]);
+      socket.close();
+    });
+  }
 }
 
 Deno.test("TLS 1.2 only and TLS 1.3 only are honoured", async () => {
