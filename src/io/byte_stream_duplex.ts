@@ -29,7 +29,7 @@ export class ByteStreamDuplex extends Duplex {
   constructor(below: Transport, mayRead: () => boolean, first: Uint8Array | null = null) {
     super({ allowHalfOpen: true, emitClose: true, decodeStrings: true });
     this.#below = below;
-    this.#first = first;
+    this.#first = first !== null && first.length > 0 ? first : null;
     this.#mayRead = mayRead;
     // Errors reach the TLS socket through its own listeners; an 'error' event nobody hears would end the process.
     this.on("error", () => {});
@@ -120,6 +120,7 @@ export class ByteStreamDuplex extends Duplex {
 
   async #pushFirst(octets: Uint8Array): Promise<void> {
     this.#first = null;
+    this.#readAny = true;
     // Like what comes from below, never in the turn in which the TLS socket is made: it is not ready before.
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (!this.destroyed) this.push(octets);

@@ -42,7 +42,7 @@ export async function handshake(
     socket?.destroy();
     duplex.destroy();
     // Of clients it is worth knowing: those that only look whether somebody listens do no more.
-    if (doneEvent === "secure" && !duplex.readAny && isReset(error)) throw silent();
+    if (done === "secure" && !duplex.readAny && isReset(error)) throw silent();
     throw error instanceof ConnectionError ? error : tlsError(error);
   }
 }
