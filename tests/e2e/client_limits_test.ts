@@ -10,7 +10,6 @@ import type { PosternProcess } from "../support/postern_process.ts";
 import { accepted, refused } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
 
-const TOO_MANY = "421 4.7.0 mail.test Too many connections, try again later";
 const BANNED = "421 4.7.0 mail.test Too many failed logins, try again later";
 
 /** Opens so many connections at once and sorts them by their first line. */
