@@ -5,6 +5,7 @@
  */
 import { displayText } from "../bytes/latin1.ts";
 import type { SessionBoard, SessionFacts } from "../driver/session_board.ts";
+import type { CertificateExpiry } from "./tls_files.ts";
 
 /** A question to one thread. */
 export type AdminQuestion =
@@ -18,7 +19,11 @@ export type AdminQuestion =
 export type AdminAnswer =
   | { readonly about: "sessions"; readonly total: number; readonly sessions: readonly SessionView[] }
   | { readonly about: "end"; readonly ended: boolean }
-  | { readonly about: "pulse"; readonly heapBytes: number };
+  | {
+    readonly about: "pulse";
+    readonly heapBytes: number;
+    readonly certificates: readonly CertificateExpiry[];
+  };
 
 /** A session as `GET /sessions` tells it. */
 export interface SessionView {
@@ -37,8 +42,12 @@ export interface SessionView {
   readonly bytes_to_client: number;
 }
 
-/** Answers from the sessions of this thread. */
-export function answerQuestion(question: AdminQuestion, board: SessionBoard): AdminAnswer {
+/** Answers from the sessions of this thread, and with the certificates that it has in force. */
+export function answerQuestion(
+  question: AdminQuestion,
+  board: SessionBoard,
+  certificates: readonly CertificateExpiry[],
+): AdminAnswer {
   switch (question.about) {
     case "sessions": {
       const { user, most } = question;
@@ -49,7 +58,7 @@ export function answerQuestion(question: AdminQuestion, board: SessionBoard): Ad
     case "end":
       return { about: "end", ended: board.end(question.id) };
     case "pulse":
-      return { about: "pulse", heapBytes: Deno.memoryUsage().heapUsed };
+      return { about: "pulse", heapBytes: Deno.memoryUsage().heapUsed, certificates };
   }
 }
 

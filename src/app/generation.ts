@@ -5,7 +5,9 @@ import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import type { Interruption } from "../session/joint.ts";
 import type { Logs } from "./open_logs.ts";
-import { buildServer } from "./server_runtime.ts";
+import { buildServer, offersTls } from "./server_runtime.ts";
+import { type CertificateExpiry, type TlsSettings, tlsSettings } from "./tls_files.ts";
+import { WatchedTls, type WatchPorts } from "./watched_tls.ts";
 
 /** One listener of a generation: what a connection is served with. */
 export interface GenerationListener {
@@ -17,14 +19,21 @@ export interface GenerationListener {
 export class Generation {
   readonly config: Config;
   readonly #servers: readonly ServerRuntime[];
+  readonly #tls: readonly WatchedTls[];
   readonly #services: Services;
   readonly #sessions = new Set<Connection>();
   #idle: (() => void) | null = null;
   #retired: Promise<void> | null = null;
 
-  private constructor(config: Config, servers: readonly ServerRuntime[], services: Services) {
+  private constructor(
+    config: Config,
+    servers: readonly ServerRuntime[],
+    tls: readonly WatchedTls[],
+    services: Services,
+  ) {
     this.config = config;
     this.#servers = servers;
+    this.#tls = tls;
     this.#services = services;
   }
 
@@ -38,21 +47,31 @@ export class Generation {
     logs: Pick<Logs, "forServer" | "accessFor">,
   ): Promise<Generation> {
     const servers: ServerRuntime[] = [];
+    const shared = new Map<string, WatchedTls>();
     try {
       for (const settings of config.servers) {
         const log = logs.forServer(settings);
-        servers.push(await buildServer(settings, { ...services, log, access: logs.accessFor(settings) }));
+        const access = logs.accessFor(settings);
+        const tls = offersTls(settings) ? await sharedTls(tlsSettings(settings), shared, services) : null;
+        servers.push(await buildServer(settings, { ...services, log, access, tls }));
       }
     } catch (error) {
       for (const server of servers) server.auth.close();
+      for (const tls of shared.values()) tls.close();
       throw error;
     }
-    return new Generation(config, servers, services);
+    return new Generation(config, servers, [...shared.values()], services);
   }
 
   /** The listeners of all servers, in order. */
   get listeners(): readonly ListenSettings[] {
     return this.config.servers.flatMap(({ listen }) => listen);
+  }
+
+  /** The certificates for clients, each file once. */
+  get certificates(): readonly CertificateExpiry[] {
+    const all = this.#tls.flatMap(({ certificates }) => certificates);
+    return [...new Map(all.map((each) => [each.file, each])).values()];
   }
 
   get sessions(): number {
@@ -100,5 +119,18 @@ export class Generation {
   /** Ends what would have served: no session began. */
   abandon(): void {
     for (const server of this.#servers) server.auth.close();
+    for (const tls of this.#tls) tls.close();
   }
+}
+
+/** Servers with the same settings of TLS have one in common. */
+async function sharedTls(
+  settings: TlsSettings,
+  shared: Map<string, WatchedTls>,
+  ports: WatchPorts,
+): Promise<WatchedTls> {
+  const key = JSON.stringify(settings);
+  const known = shared.get(key) ?? await WatchedTls.open(settings, ports);
+  shared.set(key, known);
+  return known;
 }

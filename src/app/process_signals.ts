@@ -1,7 +1,7 @@
 import type { Log } from "../ports/telemetry.ts";
 import type { Reloads } from "./reloads.ts";
 import { RuntimeDebugger } from "./runtime_debugger.ts";
-import type { Postern } from "./serve.ts";
+import type { Workers } from "./workers.ts";
 import { StopSignals } from "./stop_signals.ts";
 
 /** How long sessions may go on after SIGTERM or SIGINT, milliseconds. */
@@ -14,7 +14,7 @@ export class ProcessSignals {
   readonly #log: Log;
   readonly #asked = Promise.withResolvers<"stop" | "quit">();
   readonly #debugger = new RuntimeDebugger();
-  #postern: Postern | null = null;
+  #postern: Workers | null = null;
   #reloads: Reloads | null = null;
 
   constructor(log: Log) {
@@ -35,7 +35,7 @@ export class ProcessSignals {
   }
 
   /** Serves until a signal asks for the end, which `began` is told of, then stops; a second signal cuts what is left. */
-  async serve(postern: Postern, reloads: Reloads, began: () => void): Promise<void> {
+  async serve(postern: Workers, reloads: Reloads, began: () => void): Promise<void> {
     this.#postern = postern;
     this.#reloads = reloads;
     const order = await this.#asked.promise;

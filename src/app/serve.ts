@@ -23,6 +23,7 @@ import { checkFree } from "./free_addresses.ts";
 import { Generation, type GenerationListener } from "./generation.ts";
 import { pinPorts } from "./pinned_ports.ts";
 import { limitPorts, openLimits } from "./limits.ts";
+import type { CertificateExpiry } from "./tls_files.ts";
 
 /** A running proxy. */
 export interface Postern {
@@ -30,6 +31,8 @@ export interface Postern {
   readonly addresses: readonly SocketAddress[];
   /** Sessions that are open now. */
   readonly sessions: number;
+  /** The certificates for clients that are in force. */
+  readonly certificates: readonly CertificateExpiry[];
   /**
    * Makes another configuration ready: files are read, and listeners opened that are not open. It changes nothing yet.
    * `logs` are those of the sessions that will begin under it, the present ones by default; `others` is where other
@@ -191,6 +194,10 @@ class RunningPostern implements Postern {
 
   get sessions(): number {
     return this.#generations.values().reduce((sum, { sessions }) => sum + sessions, 0);
+  }
+
+  get certificates(): readonly CertificateExpiry[] {
+    return this.#current?.generation.certificates ?? [];
   }
 
   async prepare(

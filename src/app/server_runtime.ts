@@ -13,7 +13,6 @@ import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import type { LimitPorts } from "../driver/session_limits.ts";
 import { createResolver } from "../io/resolver.ts";
-import { createTlsAcceptor } from "../io/tls_acceptor.ts";
 import { ehloLines } from "../policy/capabilities.ts";
 import type { AccessLog } from "../ports/access_log.ts";
 import { pipeliningRule } from "../policy/pipelining.ts";
@@ -36,6 +35,8 @@ export interface BuildPorts {
   readonly metrics: Pick<Metrics, "count">;
   /** Without them nothing is limited. */
   readonly limits?: LimitPorts;
+  /** TLS towards clients, or null where there is none. */
+  readonly tls: TlsAcceptor | null;
 }
 
 /**
@@ -51,7 +52,7 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
     access: ports.access,
     rules: clientRules(settings),
     auth: await buildAuth(settings, ports),
-    tls: await buildTls(settings),
+    tls: ports.tls,
     handshakes: new HandshakeSlots(settings.ssl_max_handshakes),
     resolver: settings.resolver === null
       ? null
@@ -63,6 +64,11 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
       certificateKey: await readOptional(settings.proxy_ssl_certificate_key),
     }),
   });
+}
+
+/** Whether clients of a server can have TLS. */
+export function offersTls({ listen, starttls }: ServerSettings): boolean {
+  return starttls !== "off" || listen.some(({ ssl }) => ssl);
 }
 
 function clientRules(settings: ServerSettings): ClientRules {
@@ -131,28 +137,6 @@ function httpBackendOptions(
     dialer: ports.dialer,
     clock: ports.clock,
   };
-}
-
-async function buildTls(settings: ServerSettings): Promise<TlsAcceptor | null> {
-  const implicit = settings.listen.some((listen) => listen.ssl);
-  if (settings.starttls === "off" && !implicit) return null;
-  const passphrases = (await readOptional(settings.ssl_password_file))?.split(/\r?\n/).filter((line) =>
-    line !== ""
-  );
-  const certificates = await Promise.all(settings.ssl_certificates.map(async ({ certificate, key }) => ({
-    certificatePem: await Deno.readTextFile(certificate),
-    keyPem: await Deno.readTextFile(key),
-    ...(passphrases === undefined ? {} : { passphrases }),
-  })));
-  return createTlsAcceptor({
-    certificates,
-    protocols: settings.ssl_protocols,
-    verifyClient: settings.ssl_verify_client,
-    verifyDepth: settings.ssl_verify_depth,
-    clientCaPem: await readOptional(settings.ssl_client_certificate),
-    trustedPem: await readOptional(settings.ssl_trusted_certificate),
-    crlPem: await readOptional(settings.ssl_crl),
-  });
 }
 
 async function readOptional(path: string | null): Promise<string | null> {

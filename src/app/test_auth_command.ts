@@ -79,6 +79,7 @@ async function ask({ server, question, client, helo, tls }: Asked, io: CommandIo
     dialer,
     log: composeLogs([]),
     access: null,
+    tls: null,
     metrics: NO_METRICS,
   });
   const listen = server.listen[0]!;

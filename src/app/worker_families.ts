@@ -11,7 +11,19 @@ export function workerFamilies(answers: readonly WorkerAnswer[], crashes: number
   const heap = answers.flatMap(({ worker, answer }) =>
     answer?.about === "pulse" ? [{ labels: { worker: String(worker) }, value: answer.heapBytes }] : []
   );
+  const certificates = new Map<string, number>();
+  for (const { answer } of answers) {
+    if (answer?.about !== "pulse") continue;
+    for (const { file, notAfter } of answer.certificates) {
+      certificates.set(file, Math.min(certificates.get(file) ?? Infinity, notAfter));
+    }
+  }
   return [
+    gauge(
+      "postern_certificate_expiry_timestamp_seconds",
+      "When a certificate for clients that is in force expires; of those of several workers the first.",
+      [...certificates].map(([file, value]) => ({ labels: { file }, value })),
+    ),
     gauge("postern_worker_up", "Whether a worker answered within a second just now.", up),
     gauge("postern_worker_reply_seconds", "How long that took: how far its loop lags behind.", reply),
     gauge("postern_worker_heap_bytes", "Memory that the objects of a worker take.", heap),

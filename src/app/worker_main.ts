@@ -18,6 +18,7 @@ import { PostedLimitStore } from "./posted_limits.ts";
 import { type Logs, openLogs } from "./open_logs.ts";
 import { PostedLines } from "./posted_lines.ts";
 import { type Postern, type PreparedConfig, serve } from "./serve.ts";
+import type { CertificateExpiry } from "./tls_files.ts";
 import { guardThread } from "./thread_guard.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -31,6 +32,8 @@ const scope = globalThis as unknown as WorkerScope;
 const lines = new PostedLines((message) => scope.postMessage(message));
 const board = new SessionBoard();
 const holds = new SignInHolds();
+/** Those in force. */
+let certificates: () => readonly CertificateExpiry[] = () => [];
 let openOwnLogs: (config: Config) => Logs;
 let running: Promise<Serving | null> | null = null;
 
@@ -69,7 +72,7 @@ scope.addEventListener("message", ({ data }) => {
       scope.postMessage({
         kind: "answer",
         ticket: data.ticket,
-        answer: answerQuestion(data.question, board),
+        answer: answerQuestion(data.question, board, certificates()),
       });
       break;
     case "written":
@@ -100,6 +103,7 @@ async function start(message: ToWorker & { readonly kind: "start" }) {
       board,
       holds,
     });
+    certificates = () => postern.certificates;
     scope.postMessage({ kind: "serving", addresses: postern.addresses });
     return { postern, logs, log };
   } catch (error) {

@@ -46,7 +46,7 @@ export interface WorkersOptions {
 }
 
 /** Threads that serve: workers, or this thread alone. */
-export interface Workers extends Postern {
+export interface Workers extends Omit<Postern, "certificates"> {
   /** How many there are. */
   readonly count: number;
   /** The counters of each worker, and of those that were in its place before. */

@@ -29,6 +29,7 @@ type SslSettings =
   & Pick<
     ServerSettings,
     | "starttls"
+    | "ssl_certificate_watch"
     | "ssl_password_file"
     | "ssl_protocols"
     | "ssl_ciphers"
@@ -108,6 +109,15 @@ export const sslDirectives = {
     doc: "PEM file of the key of each certificate, in the same order.",
     source: "nginx",
     note: "`data:`, `engine:` and `store:` are refused.",
+  },
+  ssl_certificate_watch: {
+    context: "both",
+    type: orOff(time({ least: 10 })),
+    default: "10s",
+    doc:
+      "How often the files of `ssl_*` are looked at: when they have changed, they are read and hold from then on.",
+    source: "Postern",
+    note: "nginx reads them at a reload only.",
   },
   ssl_password_file: {
     context: "both",

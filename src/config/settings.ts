@@ -256,6 +256,8 @@ export interface ServerSettings {
 
   // TLS towards clients
   readonly starttls: "off" | "on" | "only";
+  /** How often files of TLS towards clients are looked at for changes, milliseconds; null: never. */
+  readonly ssl_certificate_watch: number | null;
   readonly ssl_certificates: readonly CertificateFiles[];
   readonly ssl_password_file: string | null;
   readonly ssl_protocols: readonly TlsVersion[];

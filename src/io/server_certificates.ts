@@ -71,6 +71,11 @@ export class ServerCertificates {
   }
 }
 
+/** Until when the first certificate of a PEM text is valid, in seconds since the epoch. */
+export function certificateExpiry(pem: string): number {
+  return readCertificates(pem)[0]!.parsed.notAfter.getTime() / 1000;
+}
+
 function readKey({ keyPem, passphrases = [] }: ServerCertificate): KeyObject {
   if (!/^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(keyPem)) return createPrivateKey(keyPem);
   for (const passphrase of passphrases) {

@@ -95,6 +95,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     proxy_fail_timeout: 10_000,
     starttls: "off",
     ssl_certificates: [],
+    ssl_certificate_watch: 10_000,
     ssl_password_file: null,
     ssl_protocols: ["TLSv1.2", "TLSv1.3"],
     ssl_ciphers: null,

@@ -52,6 +52,7 @@ const EVERYTHING = `mail:
   starttls: only
   ssl_certificate: [/a.pem, /b.pem]
   ssl_certificate_key: [/a.key, /b.key]
+  ssl_certificate_watch: 1m
   ssl_password_file: /phrases
   ssl_protocols: TLSv1.3
   ssl_verify_client: optional
