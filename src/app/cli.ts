@@ -10,6 +10,7 @@ import { reloadCommand } from "./reload_command.ts";
 import { probeCommand } from "./probe_command.ts";
 import { runCommand } from "./run_command.ts";
 import { testAuthCommand } from "./test_auth_command.ts";
+import { topCommand } from "./top_command.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit code when the command line is wrong. */
@@ -31,6 +32,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["convert", runConvert],
   ["test-auth", testAuthCommand],
   ["probe", probeCommand],
+  ["top", topCommand],
 ]);
 
 const USAGE = `Usage: postern COMMAND [OPTIONS]
@@ -54,6 +56,9 @@ const USAGE = `Usage: postern COMMAND [OPTIONS]
                            [--ssl | --starttls] [--name NAME] [--ca FILE] [--insecure] [--user NAME]
                            [--from ADDRESS --to ADDRESS] [--helo NAME] [--timeout SECONDS]
                            exit code: 0 all went well, 1 something was refused or failed, 2 wrong usage
+  top [--config FILE]      watch a running proxy by its admin_listen, until Ctrl-C or q
+                           [--admin ADDRESS] [--token-file FILE] [--interval SECONDS] [--once]
+                           exit code: 0, 1 when --once gets no answer, 2 wrong usage
   version                  print the version
   help                     print this text
 

@@ -119,3 +119,28 @@ Deno.test("probe shows what a client sees of a listener, and fails where a clien
     assert.equal((await probe(0)).code, 2);
   });
 });
+
+Deno.test("top --once shows who is connected, over a Unix socket and with the token of the configuration", async () => {
+  await using sink = new SmtpSink();
+  await withEdge({
+    callout: () => accepted(sink.port),
+    mail: ({ directory }) => {
+      Deno.writeTextFileSync(`${directory}/token`, "0123456789abcdef\n");
+      const admin = { admin_listen: `unix:${directory}/admin.sock`, admin_token_file: `${directory}/token` };
+      return { ...admin, xclient: "off", worker_processes: 2 };
+    },
+  }, async ({ files, connect }) => {
+    await using client = await connect();
+    await client.authPlain("ada@example.test", "secret");
+    const config = ["--config", `${files.directory}/postern.yaml`];
+    const { code, stdout, stderr } = await runPostern(["top", "--once", "--interval", "0.1", ...config]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^postern \S+, up 0 min, workers 2\/2, /);
+    assert.match(stdout, /\nada@example\.test +1 .* relaying /);
+    const refused = await runPostern(["top", "--once", "--admin", `unix:${files.directory}/admin.sock`]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /: 401 the token of admin_token_file is missing or wrong\n$/);
+    await client.quit();
+  });
+  assert.equal((await runPostern(["top", "--admin", "example.com:1"])).code, 2);
+});
