@@ -450,7 +450,7 @@ export class Connection implements BoardedSession {
     this.#log.asked(question);
     if (this.#limits !== null && !await this.#mayAsk(this.#limits, question)) return;
     const answer = await this.#askUnlessHeld(question);
-    this.#log.answer(answer);
+    this.#log.answer(answer, question);
     if (this.#limits !== null) {
       const login = answer.kind === "accepted" ? effectiveLogin(question, answer) : "";
       const refusal = await this.#limits.answered(question, answer, login);

@@ -23,7 +23,7 @@ import {
 import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
 import type { SpokenReply } from "../session/replies.ts";
 import { UPSTREAM_PHASES, type UpstreamPhase } from "../session/upstream_phases.ts";
-import { repeatsSecret } from "./secret_echo.ts";
+import { REPEATED, repeatsSecret } from "./secret_echo.ts";
 
 export interface UpstreamRequest {
   readonly target: SocketAddress;
@@ -92,9 +92,6 @@ export async function openUpstream(
     ports.buffers.give(buffer);
   }
 }
-
-/** Instead of what a mail server said. */
-const REPEATED = "not shown because it repeats the credentials";
 
 class Opening {
   readonly #request: UpstreamRequest;

@@ -3,6 +3,15 @@ const PART_OCTETS = 8;
 /** Secrets shorter than this are in half of all texts. */
 const LEAST_OCTETS = 4;
 
+/** Instead of what a peer said. */
+export const REPEATED = "not shown because it repeats the credentials";
+
+/** What an auth service said, unless it repeats `secret`, as the service was told it in percent escapes or without. */
+export function withoutSecret(text: string, secret: string): string {
+  const plain = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return repeatsSecret(text, [secret]) || repeatsSecret(plain, [secret]) ? REPEATED : text;
+}
+
 /**
  * Whether `text` repeats a part of one of `secrets`, in any case. Mail servers that do not know a command like to
  * quote it, and the password in it.

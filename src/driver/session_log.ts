@@ -17,6 +17,7 @@ import { clientHostPort } from "./client_host_port.ts";
 import type { RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { type SessionEnd, SessionRecording } from "./session_record.ts";
+import { withoutSecret } from "./secret_echo.ts";
 import type { FailedUpstream } from "./upstream_tries.ts";
 
 /** The context of a session that begins. */
@@ -99,17 +100,18 @@ export class SessionLog {
   }
 
   /** What the callout said; only what did not let the client in has a line. */
-  answer(answer: AuthAnswer): void {
+  answer(answer: AuthAnswer, { secret }: ClientQuestion): void {
     this.#recording?.answered(answer);
     if (answer.kind === "refused") {
-      this.note("info", "client_login_failed", `client login failed: ${quoteText(answer.text)}`);
+      const said = quoteText(withoutSecret(answer.text, secret));
+      this.note("info", "client_login_failed", `client login failed: ${said}`);
     } else if (answer.kind === "failed") {
       const [service] = this.#settings.auth_http ?? [];
       const server = answer.server ?? (service === undefined ? null : formatSocketAddress(service.address));
-      this.note("error", "auth_unavailable", answer.reason, {
+      this.note("error", "auth_unavailable", withoutSecret(answer.reason, secret), {
         code: answer.code,
         ...(server === null ? {} : { server }),
-        ...(answer.got === undefined ? {} : { got: answer.got }),
+        ...(answer.got === undefined ? {} : { got: withoutSecret(answer.got, secret) }),
       });
     }
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import * as net from "node:net";
+import { secrets } from "../support/secrets.ts";
 import type { CalloutAnswer } from "./dialogue.ts";
 import { DialogueFailure, Wire } from "./wire.ts";
 
@@ -79,6 +80,7 @@ export class ScriptedService {
 export async function nextRequest(service: ScriptedService): Promise<{ lines: string[]; wire: Wire }> {
   const wire = await service.next("a callout request");
   const head = await wire.through("\r\n\r\n");
+  secrets.speakHeaders(head);
   return { lines: head.slice(0, -4).split("\r\n"), wire };
 }
 

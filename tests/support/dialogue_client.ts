@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { encodeLatin1 } from "../../src/bytes/latin1.ts";
 import { Dialogue } from "./dialogue.ts";
+import { secrets } from "./secrets.ts";
 import { connectPlain, ConnStream, type PeerTlsOptions, TlsStream } from "./peer_stream.ts";
 
 /** Where a client connects: a loopback port or a Unix socket. */
@@ -9,6 +10,9 @@ export type ClientAddress = { readonly host?: string; readonly port: number } | 
 
 /** An SMTP client that says exactly what the test says. */
 export class DialogueClient extends Dialogue {
+  /** Whether what is said next answers a challenge. */
+  #challenged = false;
+
   /** Connects in plain. */
   static async connect(address: ClientAddress): Promise<DialogueClient> {
     return new DialogueClient(await connectPlain(address));
@@ -25,7 +29,19 @@ export class DialogueClient extends Dialogue {
   async readReply(): Promise<string> {
     let reply = "";
     do reply += await this.readLine() + "\r\n"; while (/(^|\n)\d{3}-[^\n]*\n$/.test(reply));
+    this.#challenged = reply.startsWith("334 ");
     return reply;
+  }
+
+  /** Sends exactly these octets, in one write; responses of SASL must never be seen again. */
+  override async send(octets: string | Uint8Array): Promise<void> {
+    if (typeof octets === "string") {
+      const lines = octets.split(/\r?\n/);
+      if (this.#challenged) secrets.speakResponse(lines[0]!);
+      for (const line of lines) secrets.speakResponse(/^auth +\S+ +(\S+)/i.exec(line)?.[1] ?? "");
+    }
+    this.#challenged = false;
+    await super.send(octets);
   }
 
   /** Reads one reply and compares it: a string is the whole reply without the last CRLF. */

@@ -7,6 +7,8 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PATIENCE_MS, within } from "./patience.ts";
 import { type PeerOutput, runToEnd } from "./peers.ts";
+import { keepOutput, WrittenFiles } from "./written_output.ts";
+import { secrets } from "./secrets.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The process may have to be compiled and its packages loaded on a slow machine. */
@@ -22,11 +24,15 @@ export class PosternProcess {
   readonly #child: Deno.ChildProcess;
   readonly #lines: LogLine[] = [];
   readonly #reading: Promise<void>;
+  readonly #written: WrittenFiles;
+  /** All that was printed. */
+  #output = "";
   #waiting: (() => void)[] = [];
   #ended = false;
 
-  private constructor(child: Deno.ChildProcess) {
+  private constructor(child: Deno.ChildProcess, written: WrittenFiles) {
     this.#child = child;
+    this.#written = written;
     this.log = this.#lines;
     this.#reading = this.#read();
   }
@@ -46,7 +52,8 @@ export class PosternProcess {
       stdout: "null",
       stderr: "piped",
     });
-    const postern = new PosternProcess(command.spawn());
+    const written = await WrittenFiles.beside(configFileOf(args));
+    const postern = new PosternProcess(command.spawn(), written);
     try {
       await postern.event("ready", () => true, START_MS);
     } catch (error) {
@@ -99,9 +106,16 @@ export class PosternProcess {
   /** Asks the process to end; fails when it does not, not with code 0, or when it saw an internal error. */
   async stop(): Promise<void> {
     const status = await this.#end("SIGTERM");
+    await this.#assertNoSecrets();
     const internal = this.log.filter(({ event }) => event === "internal_error" || event === "unreadable");
     assert.deepEqual(internal, [], "the process logged an internal error");
     assert.deepEqual([status.code, status.signal], [0, null], `exit status\n${this.#text()}`);
+  }
+
+  async #assertNoSecrets(): Promise<void> {
+    const output = [this.#output, ...await this.#written.texts()].join("\n");
+    await keepOutput(output, secrets.forms);
+    assert.deepEqual(secrets.foundIn(output), [], "the process wrote a secret");
   }
 
   async #end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
@@ -117,6 +131,7 @@ export class PosternProcess {
   async #read(): Promise<void> {
     let rest = "";
     for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#output += text;
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
       for (const line of lines) this.#lines.push(parseLine(line));
@@ -135,6 +150,12 @@ export class PosternProcess {
   #text(): string {
     return this.#lines.slice(-50).map((line) => JSON.stringify(line)).join("\n");
   }
+}
+
+/** The configuration among the arguments of `postern run`; nginx's prefix, where its logs are, stands for it. */
+function configFileOf(args: readonly string[]): string {
+  const prefix = args.indexOf("-p");
+  return prefix >= 0 ? `${args[prefix + 1]}/.` : args[1] ?? "";
 }
 
 /** Runs any command of the command line to its end; `input` is its standard input. */

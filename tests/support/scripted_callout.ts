@@ -1,5 +1,6 @@
 import { Dialogue } from "./dialogue.ts";
 import { PeerServer } from "./peer_server.ts";
+import { secrets } from "./secrets.ts";
 
 /** One request as it came. */
 export class CalloutRequest {
@@ -59,7 +60,9 @@ export class ScriptedCallout extends PeerServer {
       while (await dialogue.waitForOctets()) {
         const request = new CalloutRequest(await dialogue.readUntil("\r\n\r\n"), connection, stop.signal);
         requests.push(request);
+        secrets.speakHeaders(request.raw);
         const answer = await script(request);
+        secrets.speakHeaders(typeof answer === "string" ? answer : answer.raw);
         const closes = typeof answer !== "string" || !request.keepsAlive;
         await dialogue.send(typeof answer === "string" ? answer : answer.raw);
         if (closes) return;

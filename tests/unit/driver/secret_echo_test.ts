@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { repeatsSecret } from "../../../src/driver/secret_echo.ts";
+import { REPEATED, repeatsSecret, withoutSecret } from "../../../src/driver/secret_echo.ts";
 
 const LINE = "AGFkYQBodW50ZXIyMg==";
 
@@ -20,3 +20,14 @@ for (const [text, secrets, repeats] of CASES) {
     assert.equal(repeatsSecret(text, secrets), repeats);
   });
 }
+
+Deno.test("what an auth service says is shown, unless it repeats the password", () => {
+  const rows: readonly (readonly [text: string, secret: string, shown: string])[] = [
+    ["Invalid login", "hunter22", "Invalid login"],
+    ["hunter22 is wrong", "hunter22", REPEATED],
+    ["plain|alice|p%25w%0D%0Ax", "p%w\r\nx", REPEATED],
+    ["100% wrong", "hunter22", "100% wrong"],
+    ["Invalid login", "", "Invalid login"],
+  ];
+  for (const [text, secret, shown] of rows) assert.equal(withoutSecret(text, secret), shown, text);
+});
