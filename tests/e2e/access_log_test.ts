@@ -3,6 +3,7 @@ import net from "node:net";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { type CertificateFiles, type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { within } from "../support/patience.ts";
+import { ENDINGS } from "../../src/telemetry/endings.ts";
 import type { LogLine } from "../support/postern_process.ts";
 import { accepted, type CalloutRequest, refused } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
@@ -38,7 +39,10 @@ async function signIn(client: DialogueClient, user = "ada"): Promise<void> {
   await client.authPlain(user, "secret");
 }
 
-const ENDINGS: readonly Ending[] = [
+/** Of both servers that have it together. */
+const ONE_CONNECTION_A_DAY: Directives = { limit_req: "connections client rate=1r/d zone=both" };
+
+const SESSIONS: readonly Ending[] = [
   {
     outcome: "relayed",
     play: async (client) => {
@@ -84,7 +88,10 @@ const ENDINGS: readonly Ending[] = [
   },
   {
     outcome: "client_closed",
-    play: async (client) => void await client.expect(/^220 /),
+    play: async (client) => {
+      await client.expect(/^220 /);
+      await client.command("NOOP", /^250 /);
+    },
     line: { side: "client", stage: "command" },
   },
   {
@@ -112,6 +119,53 @@ const ENDINGS: readonly Ending[] = [
       await client.readToEnd();
     },
     line: { side: "postern", stage: "command" },
+  },
+  {
+    outcome: "too_many_commands",
+    server: () => ({ max_commands: 1 }),
+    play: async (client) => {
+      await greet(client);
+      await client.send("NOOP\r\n");
+      await client.readToEnd();
+    },
+    line: { ...DIALOGUE, side: "postern", stage: "command" },
+  },
+  {
+    outcome: "pipelining",
+    server: () => ({ smtp_reject_unauth_pipelining: "on" }),
+    play: async (client) => {
+      await client.expect(/^220 /);
+      await client.send("EHLO client.example\r\nNOOP\r\n");
+      await client.readToEnd();
+    },
+    line: { side: "postern", stage: "command" },
+  },
+  {
+    outcome: "not_smtp",
+    play: async (client) => {
+      await client.expect(/^220 /);
+      await client.send("GET / HTTP/1.1\r\n\r\n");
+      await client.readToEnd();
+    },
+    line: { side: "postern", stage: "command" },
+  },
+  {
+    outcome: "denied",
+    server: () => ({ access: ["deny all"] }),
+    play: (client) => client.readToEnd(),
+    line: { side: "postern", stage: "admitting" },
+  },
+  {
+    outcome: "quit",
+    server: () => ONE_CONNECTION_A_DAY,
+    play: (client) => client.expect(/^220 /).then(() => client.quit()),
+    line: { side: "client", stage: "command" },
+  },
+  {
+    outcome: "limited",
+    server: () => ONE_CONNECTION_A_DAY,
+    play: (client) => client.readToEnd(),
+    line: { side: "postern", stage: "admitting" },
   },
   {
     outcome: "early_talker",
@@ -272,6 +326,18 @@ const ENDINGS: readonly Ending[] = [
     },
   },
   {
+    outcome: "dismissed",
+    play: async (client, { postern }) => {
+      await greet(client);
+      const { address } = await postern.event("admin_listening");
+      const found = await (await fetch(`http://${address}/sessions`)).json();
+      const { id } = found.sessions[0];
+      await (await fetch(`http://${address}/sessions/${id}`, { method: "DELETE" })).text();
+      await client.readToEnd();
+    },
+    line: { ...DIALOGUE, side: "postern", stage: "command" },
+  },
+  {
     outcome: "shutdown",
     play: async (client, { postern }) => {
       await client.expect(/^220 /);
@@ -355,6 +421,17 @@ async function until(seen: () => Promise<boolean>, what: string): Promise<void> 
   await within(look(), () => `waiting until ${what}`, { giveUp: () => given = true });
 }
 
+/** What no client can bring about on loopback in a moment. */
+const ELSEWHERE = ["tls_refused", "internal_error"];
+
+Deno.test("there is a session for every ending", () => {
+  const shown = new Set(SESSIONS.map(({ outcome }) => outcome));
+  assert.deepEqual(
+    Object.keys(ENDINGS).filter((outcome) => !shown.has(outcome)).toSorted(),
+    ELSEWHERE.toSorted(),
+  );
+});
+
 Deno.test("every session has one line, which says how it ended and who ended it, in both formats", async () => {
   await using upstream = new ScriptedUpstream(mailServer);
   await using resetting = await resettingServer();
@@ -378,12 +455,13 @@ Deno.test("every session has one line, which says how it ended and who ended it,
     mail: ({ directory }) => ({
       xclient: "off",
       worker_processes: 1,
+      admin_listen: "127.0.0.1:0",
       access_log: ["stderr", `${directory}/access.log format=text`],
     }),
-    servers: (files) => ENDINGS.map(({ server }) => server?.(files) ?? {}),
+    servers: (files) => SESSIONS.map(({ server }) => server?.(files) ?? {}),
   }, async (edge) => {
     const { postern, files } = edge;
-    for (const [index, ending] of ENDINGS.entries()) {
+    for (const [index, ending] of SESSIONS.entries()) {
       await using client = await DialogueClient.connect({ port: postern.port(index) });
       await ending.play(client, edge);
       await client.close();
@@ -393,11 +471,11 @@ Deno.test("every session has one line, which says how it ended and who ended it,
     let lines: string[] = [];
     await until(async () => {
       lines = (await Deno.readTextFile(`${files.directory}/access.log`)).trimEnd().split("\n");
-      return lines.length >= ENDINGS.length;
+      return lines.length >= SESSIONS.length;
     }, "all lines are written");
     assert.deepEqual(
       lines.map((line) => line.replace(/^\S+ /, "").replace(/ after \d.*/, "")),
-      ENDINGS.map(({ outcome, line }) => `session ${outcome}, ended by ${line["side"]}`),
+      SESSIONS.map(({ outcome, line }) => `session ${outcome}, ended by ${line["side"]}`),
     );
     assert.match(
       lines[0]!,
@@ -406,7 +484,7 @@ Deno.test("every session has one line, which says how it ended and who ended it,
           "listener=127\\.0\\.0\\.1:\\d+ client=127\\.0\\.0\\.1:\\d+ helo=client\\.example auth_method=plain login=ada " +
           "attempts=1 callout=accepted upstream=127\\.0\\.0\\.1:\\d+ messages=0 messages_failed=0 recipients=0 " +
           "recipients_refused=0 octets_to_upstream=12 octets_to_client=17 stage=relaying " +
-          "stages=command:[\\d.]+,asking:[\\d.]+,connecting:[\\d.]+,relaying:[\\d.]+$",
+          "stages=admitting:[\\d.]+,command:[\\d.]+,asking:[\\d.]+,connecting:[\\d.]+,relaying:[\\d.]+$",
       ),
     );
   });
