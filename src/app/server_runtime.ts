@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { AuthCache } from "../auth/auth_cache.ts";
 import { EmbeddedUsers } from "../auth/embedded_users.ts";
 import { FailoverBackend } from "../auth/failover_backend.ts";
 import { HttpBackend, type HttpBackendOptions } from "../auth/http_backend.ts";
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { encodeUtf8AsByteString } from "../bytes/latin1.ts";
-import type { AuthHttpTarget, ServerSettings } from "../config/settings.ts";
+import type { AuthHttpService, AuthHttpTarget, ServerSettings } from "../config/settings.ts";
 import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import type { LimitPorts } from "../driver/session_limits.ts";
@@ -92,9 +93,21 @@ function newSalt(serverName: string): string {
 
 async function buildAuth(settings: ServerSettings, ports: BuildPorts): Promise<AuthBackend> {
   if (settings.auth_http === null) return new EmbeddedUsers(settings.users ?? []);
+  const backend = await buildCallout(settings.auth_http, settings, ports);
+  if (settings.auth_http_cache === null) return backend;
+  const { max, accepted, refused } = settings.auth_http_cache;
+  const { clock, metrics } = ports;
+  return new AuthCache({ backend, most: max, acceptedMs: accepted, refusedMs: refused, clock, metrics });
+}
+
+async function buildCallout(
+  targets: readonly AuthHttpService[],
+  settings: ServerSettings,
+  ports: BuildPorts,
+): Promise<AuthBackend> {
   const trustedCertificates = await readOptional(settings.auth_http_ssl_trusted_certificate);
-  const several = settings.auth_http.length > 1;
-  const services = settings.auth_http.map((service) => ({
+  const several = targets.length > 1;
+  const services = targets.map((service) => ({
     backend: new HttpBackend(httpBackendOptions(settings, service, trustedCertificates, ports)),
     name: formatSocketAddress(service.address),
     maxFails: service.max_fails ?? (several ? 1 : 0),

@@ -1,9 +1,11 @@
 /** Directives of what is done when a service or a mail server fails, after nginx's proxy and upstream modules. */
+import { authCache } from "./auth_cache.ts";
 import type { DirectiveTable } from "./directive.ts";
 import type { ServerSettings } from "./settings.ts";
 import { flag, integer, time } from "./simple_types.ts";
+import { orOff } from "./value_type.ts";
 
-type CalloutFailoverSettings = Pick<ServerSettings, "auth_http_next_upstream_timeout">;
+type CalloutFailoverSettings = Pick<ServerSettings, "auth_http_next_upstream_timeout" | "auth_http_cache">;
 
 export const calloutFailoverDirectives = {
   auth_http_next_upstream_timeout: {
@@ -11,6 +13,15 @@ export const calloutFailoverDirectives = {
     type: time({ least: 0 }),
     default: "0s",
     doc: "Time after which no other service is asked the same question; 0 for no limit.",
+    source: "Postern",
+  },
+  auth_http_cache: {
+    context: "both",
+    type: orOff(authCache),
+    default: "off",
+    doc:
+      "Remembers answers of the service, in each worker: `max=N` of either kind, `accepted=TIME` (default 1m) " +
+      "and `refused=TIME` (default 5s, at most 1m).",
     source: "Postern",
   },
 } as const satisfies DirectiveTable<CalloutFailoverSettings>;

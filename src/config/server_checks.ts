@@ -24,6 +24,10 @@ function checkDecider(server: EffectiveServer, problems: ProblemList): void {
     const message = `"users" and "auth_http" (line ${line}) cannot both hold: write "off" for one of them`;
     problems.add(server.placeOf("users"), "conflict", message);
   }
+  if (auth === null && server.get("auth_http_cache")) {
+    const message = '"auth_http_cache" is for "auth_http", and this server has "users": write "off" here';
+    problems.add(server.placeOf("auth_http_cache"), "conflict", message);
+  }
 }
 
 const METHODS_OF_USERS: readonly SmtpAuthMethod[] = ["plain", "login"];

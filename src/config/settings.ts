@@ -95,6 +95,15 @@ export interface AuthHttpService extends AuthHttpTarget {
   readonly fail_timeout: number;
 }
 
+/** What `auth_http_cache` keeps. */
+export interface AuthCacheSettings {
+  /** Answers of either kind. */
+  readonly max: number;
+  /** How long each kind is kept, milliseconds; 0 for not at all. */
+  readonly accepted: number;
+  readonly refused: number;
+}
+
 /** One entry of `users`. */
 export interface UserEntry {
   /** Login as a byte string (UTF-8 octets of what the file says). */
@@ -208,6 +217,7 @@ export interface ServerSettings {
   readonly auth_http_timeout: number;
   /** How long another service may be asked; 0 for no limit. */
   readonly auth_http_next_upstream_timeout: number;
+  readonly auth_http_cache: AuthCacheSettings | null;
   readonly auth_http_pass_client_cert: boolean;
   readonly auth_http_keepalive: number;
   readonly auth_http_ssl_verify: boolean;

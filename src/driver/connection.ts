@@ -14,7 +14,7 @@ import { quoteText } from "../bytes/latin1.ts";
 import { LINE_TOO_LONG, type LineTooLong } from "../grammar/line_framer.ts";
 import type { ProxyHeader } from "../grammar/proxy_header.ts";
 import { decideOnCertificate } from "../policy/client_certificate.ts";
-import type { AuthAnswer, ProxyProtocolFacts } from "../ports/auth_backend.ts";
+import type { AuthAnswer, AuthQuestion, ProxyProtocolFacts } from "../ports/auth_backend.ts";
 import type { Deadline } from "../ports/clock.ts";
 import type { SessionContext, SessionOutcome } from "../ports/telemetry.ts";
 import { ConnectionError, type TlsAcceptor, type Transport } from "../ports/transport.ts";
@@ -488,11 +488,8 @@ export class Connection implements BoardedSession {
     return end;
   }
 
-  async #askService(question: ClientQuestion): Promise<AuthAnswer> {
-    this.#enterPhase("asking", "in http auth state", null);
-    const { clock, metrics } = this.#services;
-    const asked = clock.now();
-    const answer = await this.#server.auth.ask({
+  #authQuestion(question: ClientQuestion): AuthQuestion {
+    return {
       ...question,
       client: this.#context.client,
       server: this.#transport.local,
@@ -500,7 +497,14 @@ export class Connection implements BoardedSession {
       proxyProtocol: this.#proxyProtocol,
       tls: this.#transport.tls,
       sessionId: this.#context.id,
-    }, this.#signal);
+    };
+  }
+
+  async #askService(question: ClientQuestion): Promise<AuthAnswer> {
+    this.#enterPhase("asking", "in http auth state", null);
+    const { clock, metrics } = this.#services;
+    const asked = clock.now();
+    const answer = await this.#server.auth.ask(this.#authQuestion(question), this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
     if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
@@ -582,6 +586,8 @@ export class Connection implements BoardedSession {
       return await this.#advance({ kind: "upstream_ready", rcptReply: passedOn(result.reply) });
     }
     if (this.#ended !== null) throw SESSION_OVER;
+    // Another answer may be right by now: another password, another mail server.
+    this.#server.auth.forget?.(this.#authQuestion(question));
     metrics.count("upstream_failures", failureLabel(result));
     this.#log.upstreamFailure(result);
     this.#enterCommandPhase();

@@ -122,6 +122,8 @@ export interface AuthBackend {
    * session ends before the answer is there.
    */
   ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer>;
+  /** Says that the answer to a question turned out to be of no use, for a backend that remembers answers. */
+  forget?(question: AuthQuestion): void;
   /** Releases idle connections. Idempotent. */
   close(): void;
 }

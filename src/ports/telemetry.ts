@@ -140,6 +140,7 @@ export type CounterName =
   | "callout_failovers"
   | "callout_service_changes"
   | "callout_circuit"
+  | "auth_cache"
   | "upstream_failures"
   | "upstream_failovers"
   | "upstream_rests"

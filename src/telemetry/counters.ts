@@ -27,6 +27,10 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
     help:
       "All services unreachable (opened), one is back (closed), questions that failed at once (refused), probes.",
   },
+  auth_cache: {
+    label: "event",
+    help: "Questions to auth_http_cache and what became of its answers.",
+  },
   upstream_failures: {
     label: ["stage", "code"],
     help: "Dialogues with mail servers that failed, by what was being done and what was wrong.",

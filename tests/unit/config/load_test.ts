@@ -61,6 +61,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     auth_http_header: [],
     auth_http_timeout: 60_000,
     auth_http_next_upstream_timeout: 0,
+    auth_http_cache: null,
     auth_http_pass_client_cert: false,
     auth_http_keepalive: 32,
     auth_http_ssl_verify: true,

@@ -20,6 +20,11 @@ const BAD: readonly (readonly [string, string, RegExp])[] = [
     server("listen: 25", "auth_http: h", USERS),
     /:5:14: .*users: "users" and "auth_http" \(line 4\) cannot both hold/,
   ],
+  [
+    "a cache of answers that nobody gives",
+    server("listen: 25", USERS, "auth_http_cache: max=10"),
+    /auth_http_cache: "auth_http_cache" is for "auth_http", and this server has "users": write "off" here/,
+  ],
   ["no listener", server("auth_http: h"), /mail\.servers\[0\]: no "listen" is defined for server/],
   [
     "users with a mechanism they cannot check",
