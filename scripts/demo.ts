@@ -24,7 +24,7 @@ Deno.addSignalListener("SIGTERM", interrupt);
 
 const folder = await Deno.makeTempDir({ prefix: "postern-demo-" });
 const mailServer = startMailServer();
-const authService = startAuthService(mailServer.port);
+const authService = startAuthService({ hostname: "127.0.0.1", port: mailServer.port });
 
 step("Postern makes a certificate for itself and starts on a free port");
 const certificate = await selfSigned(["localhost", "127.0.0.1"]);

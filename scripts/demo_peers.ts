@@ -24,9 +24,18 @@ const SHOWN_HEADERS = [
   "auth-ssl-protocol",
 ];
 
-/** Answers Postern's question: who is this, and which mail server serves him? */
-export function startAuthService(mailPort: number): DemoService {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+/** Where a service listens; the kernel chooses where the port is 0. */
+export interface DemoAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Out of the reach of other machines. */
+const ON_LOOPBACK: DemoAddress = { hostname: "127.0.0.1", port: 0 };
+
+/** Answers Postern's question: who is this, and which mail server serves him? It is always `mailServer`. */
+export function startAuthService(mailServer: DemoAddress, address: DemoAddress = ON_LOOPBACK): DemoService {
+  const server = Deno.serve({ ...address, onListen: () => {} }, (request) => {
     step("Postern asks the auth service who this is");
     for (const name of SHOWN_HEADERS) {
       const value = request.headers.get(name);
@@ -36,7 +45,7 @@ export function startAuthService(mailPort: number): DemoService {
     const good = request.headers.get("auth-user") === DEMO_LOGIN &&
       request.headers.get("auth-pass") === DEMO_PASSWORD;
     const headers: Record<string, string> = good
-      ? { "Auth-Status": "OK", "Auth-Server": "127.0.0.1", "Auth-Port": String(mailPort) }
+      ? { "Auth-Status": "OK", "Auth-Server": mailServer.hostname, "Auth-Port": String(mailServer.port) }
       : { "Auth-Status": "Invalid login or password", "Auth-Error-Code": "535 5.7.8", "Auth-Wait": "1" };
     for (const [name, value] of Object.entries(headers)) say("auth", `${name}: ${value}`);
     explain(good ? "The answer names the mail server." : "The client may try again.");
@@ -46,8 +55,8 @@ export function startAuthService(mailPort: number): DemoService {
 }
 
 /** Takes messages and shows them. */
-export function startMailServer(): DemoService {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+export function startMailServer(address: DemoAddress = ON_LOOPBACK): DemoService {
+  const listener = Deno.listen({ ...address });
   const sessions = new Set<{ connection: Deno.TcpConn; done: Promise<void> }>();
   const loop = (async () => {
     for await (const connection of listener) {
