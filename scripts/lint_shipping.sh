@@ -71,9 +71,9 @@ compose() {
 unit() {
   local root status=0 found
   root=$(mktemp -d)
-  mkdir -p "$root/usr/local/bin" "$root/bin" "$root/etc/systemd/system"
-  printf '#!/bin/sh\n' | tee "$root/usr/local/bin/postern" >"$root/bin/kill"
-  chmod 755 "$root/usr/local/bin/postern" "$root/bin/kill"
+  mkdir -p "$root/usr/local/bin"
+  printf '#!/bin/sh\n' >"$root/usr/local/bin/postern"
+  chmod 755 "$root/usr/local/bin/postern"
   sed "s#=/usr/local/bin/postern#=$root/usr/local/bin/postern#" scripts/systemd/postern.service \
     >"$root/postern.service"
   # It warns of mistakes and says nothing of what is right.
