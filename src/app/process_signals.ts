@@ -21,14 +21,14 @@ export class ProcessSignals {
     this.#log = log;
     const signals = new StopSignals(() => performance.now());
     for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
-      Deno.addSignalListener(signal, () => {
+      hear(signal, () => {
         const order = signals.hear(signal);
         if (order === "cut") void this.#postern?.stop(0);
         else if (order !== "nothing") this.#asked.resolve(order);
       });
     }
-    Deno.addSignalListener("SIGHUP", () => void this.#reloads?.reload());
-    Deno.addSignalListener("SIGUSR1", () => {
+    hear("SIGHUP", () => void this.#reloads?.reload());
+    hear("SIGUSR1", () => {
       void this.#reloads?.logs.reopen();
       void this.#shutDebugger();
     });
@@ -58,5 +58,15 @@ export class ProcessSignals {
         "--allow-sys";
       this.#log.event("alert", "debugger_open", text, null);
     }
+  }
+}
+
+/** Listens for a signal where there is one of that name. */
+function hear(signal: Deno.Signal, heard: () => void): void {
+  try {
+    Deno.addSignalListener(signal, heard);
+  } catch (error) {
+    // Windows has SIGINT, and few others.
+    if (Deno.build.os !== "windows") throw error;
   }
 }

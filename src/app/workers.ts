@@ -85,7 +85,9 @@ export async function serveWithWorkers(config: Config, options: WorkersOptions):
 }
 
 /** The threads that a configuration asks for: one where there is nothing to share. */
-export function workerCount({ main, servers }: Config): number {
+export function workerCount({ main, servers }: Config, os: string = Deno.build.os): number {
+  // Elsewhere the runtime does not let threads share a port.
+  if (os !== "linux") return 1;
   // A Unix socket cannot be listened on twice.
   const shared = servers.some(({ listen }) => listen.some(({ address }) => address.kind === "tcp"));
   if (!shared) return 1;
