@@ -30,16 +30,24 @@ export class AdminClient {
    * @throws {AdminError} when there is no answer, or another status than 200.
    */
   async get(path: string): Promise<unknown> {
-    const answer = await this.#exchange(path);
-    const head = /^HTTP\/1\.[01] (\d{3}).*?\r\n\r\n/s.exec(answer);
-    if (head === null) throw this.#error("what answers there is no HTTP server");
-    const body = answer.slice(head[0].length);
-    if (head[1] !== "200") throw this.#error(`${path}: ${head[1]} ${body.slice(0, 200).trim()}`);
+    const { status, body } = await this.ask(path);
+    if (status !== 200) throw this.#error(`${path}: ${status} ${body.slice(0, 200).trim()}`);
     try {
       return JSON.parse(new TextDecoder().decode(encodeLatin1(body)));
     } catch {
       throw this.#error(`${path}: the answer is no JSON`);
     }
+  }
+
+  /**
+   * `GET path`, whatever it answers; the body is a byte string.
+   * @throws {AdminError} when there is no answer.
+   */
+  async ask(path: string): Promise<{ readonly status: number; readonly body: string }> {
+    const answer = await this.#exchange(path);
+    const head = /^HTTP\/1\.[01] (\d{3}).*?\r\n\r\n/s.exec(answer);
+    if (head === null) throw this.#error("what answers there is no HTTP server");
+    return { status: Number(head[1]), body: answer.slice(head[0].length) };
   }
 
   async #exchange(path: string): Promise<string> {

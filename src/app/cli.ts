@@ -5,6 +5,7 @@
  */
 import { checkCommand } from "./check_command.ts";
 import { runConvert } from "./convert_command.ts";
+import { healthCommand } from "./health_command.ts";
 import { hashPasswordCommand } from "./hash_password_command.ts";
 import { reloadCommand } from "./reload_command.ts";
 import { probeCommand } from "./probe_command.ts";
@@ -33,6 +34,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["test-auth", testAuthCommand],
   ["probe", probeCommand],
   ["top", topCommand],
+  ["health", healthCommand],
 ]);
 
 const USAGE = `Usage: postern COMMAND [OPTIONS]
@@ -59,6 +61,8 @@ const USAGE = `Usage: postern COMMAND [OPTIONS]
   top [--config FILE]      watch a running proxy by its admin_listen, until Ctrl-C or q
                            [--admin ADDRESS] [--token-file FILE] [--interval SECONDS] [--once]
                            exit code: 0, 1 when --once gets no answer, 2 wrong usage
+  health [--config FILE]   ask admin_listen whether the proxy is well, with --ready whether it wants clients
+                           [--admin ADDRESS] [--token-file FILE]; exit code: 0 yes, 1 no, 2 wrong usage
   version                  print the version
   help                     print this text
 

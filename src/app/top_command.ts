@@ -1,24 +1,17 @@
-import { readAdminToken } from "../config/admin_token.ts";
-import { localAddress } from "../config/addresses.ts";
-import { Refusal } from "../config/value_type.ts";
 import { createClock } from "../io/deadlines.ts";
-import type { SocketAddress } from "../ports/transport.ts";
 import { AdminClient, AdminError } from "./admin_client.ts";
+import { ADMIN_OPTIONS, findAdmin } from "./admin_option.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
-import { readConfig } from "./read_config.ts";
 import { renderFrame, renderNotice, type Screen } from "./top_frame.ts";
 import { readSample, TopChange, type TopSample } from "./top_sample.ts";
 
 const OPTIONS = {
-  config: { type: "string", short: "c" },
-  admin: { type: "string" },
-  "token-file": { type: "string" },
+  ...ADMIN_OPTIONS,
   interval: { type: "string", default: "2" },
   once: { type: "boolean", default: false },
 } as const;
 
-const DEFAULT_ADMIN = "127.0.0.1:9025";
 /** Sessions that are looked at to tell the users. */
 const MOST_SESSIONS = 10_000;
 
@@ -38,7 +31,7 @@ export async function topCommand(args: string[], io: CommandIo): Promise<number>
     if (!(seconds >= 0.1 && seconds <= 3600)) {
       throw usage("--interval is a number of seconds from 0.1 to 3600");
     }
-    const { address, token } = findAdmin(options);
+    const { address, token } = findAdmin("top", options);
     const client = new AdminClient(address, token, clock);
     const live = !options.once && Deno.stdout.isTerminal();
     return live ? await watch(client, seconds * 1000, io) : await showOnce(client, seconds * 1000, io);
@@ -49,50 +42,6 @@ export async function topCommand(args: string[], io: CommandIo): Promise<number>
   } finally {
     clock.close();
   }
-}
-
-interface Admin {
-  readonly address: SocketAddress;
-  readonly token: string | null;
-}
-
-function findAdmin(options: {
-  readonly config?: string | undefined;
-  readonly admin?: string | undefined;
-  readonly "token-file"?: string | undefined;
-}): Admin {
-  let { admin, "token-file": tokenFile } = options;
-  if (options.config !== undefined) {
-    const read = readConfig(options.config);
-    if (!read.ok) throw new UsageError(read.text.trimEnd());
-    const { admin_listen, admin_token_file } = read.config.main;
-    if (admin_listen === null) throw usage(`${options.config} has no admin_listen`);
-    admin ??= localAddress.print(admin_listen) as string;
-    tokenFile ??= admin_token_file ?? undefined;
-  }
-  const reading = { problem() {}, filePath: (path: string) => path };
-  const address = localAddress.readText(admin ?? DEFAULT_ADMIN, reading);
-  if (address instanceof Refusal) throw usage(`--admin is ${localAddress.expected}, found "${admin}"`);
-  return { address: reachable(address), token: tokenFile === undefined ? null : readToken(tokenFile) };
-}
-
-/** Who listens everywhere is asked here. */
-function reachable(address: SocketAddress): SocketAddress {
-  if (address.kind === "unix") return address;
-  const host = address.host === "0.0.0.0" ? "127.0.0.1" : address.host === "::" ? "::1" : address.host;
-  return { ...address, host };
-}
-
-function readToken(file: string): string {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(file);
-  } catch (error) {
-    throw usage(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const read = readAdminToken(text);
-  if ("fault" in read) throw usage(`${file} cannot be used: ${read.fault}`);
-  return read.token;
 }
 
 async function sample(client: AdminClient): Promise<TopSample> {
