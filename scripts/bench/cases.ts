@@ -9,6 +9,9 @@ import type { Target } from "./measures.ts";
 export const LOADS = ["a", "b", "c", "d", "e", "f", "g"] as const;
 export type LoadLetter = typeof LOADS[number];
 
+/** Loads of small things, where what the runtime costs for each is most of the whole: the floor is measured there. */
+export const FLOOR_LOADS: readonly LoadLetter[] = ["a", "b", "e", "f"];
+
 /** What all kinds of loads have. */
 interface CaseFacts {
   readonly load: LoadLetter;

@@ -41,7 +41,7 @@ async function main(args: string[]): Promise<number> {
   const interrupted = Promise.withResolvers<never>();
   const give = (why: string) => interrupted.reject(new Error(why));
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => give(signal));
-  const limitMs = options.quick ? QUICK_MS : FULL_MS;
+  const limitMs = (options.quick ? QUICK_MS : FULL_MS) * (options.floor ? 1.5 : 1);
   const late = setTimeout(() => give(`not finished after ${limitMs / 60_000} minutes`), limitMs);
   try {
     await Promise.race([bench(options, folder), interrupted.promise]);
@@ -68,7 +68,7 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
   const summaries = new Map<string, Summary>();
   for (const load of cases) {
     console.log(`\n(${load.load}) ${load.title}: ${sizeOf(load)}, ${options.pairs} pairs`);
-    const ofCase = await runCase(load, options.pairs, surroundings);
+    const ofCase = await runCase(load, options, surroundings);
     runs.push(...ofCase);
     const summary = summarize(ofCase);
     summaries.set(load.name, summary);

@@ -6,10 +6,11 @@
 import { parseArgs } from "node:util";
 import { type LoadLetter, LOADS } from "./cases.ts";
 
-export const USAGE = `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--json FILE]
+export const USAGE = `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--floor] [--json FILE]
   --only   loads to run: a to g, all by default
   --pairs  how often each load goes through nginx and Postern in turn: 5 by default, 2 with --quick
   --quick  a small part of each load: numbers to look at, not to publish
+  --floor  measures besides, for loads of small things, a proxy that knows no SMTP: what the runtime alone costs
   --json   file for the numbers of every run: postern-bench.json in the folder for temporary files by default
 `;
 
@@ -17,6 +18,7 @@ export interface BenchOptions {
   readonly only: readonly LoadLetter[];
   readonly pairs: number;
   readonly quick: boolean;
+  readonly floor: boolean;
   readonly json: string;
 }
 
@@ -33,6 +35,7 @@ export function parseBenchOptions(args: string[], temporaryFolder: string): Benc
       only: { type: "string" },
       pairs: { type: "string" },
       quick: { type: "boolean", default: false },
+      floor: { type: "boolean", default: false },
       json: { type: "string", default: `${temporaryFolder}/postern-bench.json` },
     },
   });
@@ -40,7 +43,13 @@ export function parseBenchOptions(args: string[], temporaryFolder: string): Benc
   if (!Number.isInteger(pairs) || pairs < 1 || pairs > MAX_PAIRS) {
     throw new Error(`--pairs: expected 1 to ${MAX_PAIRS}, received ${values.pairs}`);
   }
-  return { only: parseLoads(values.only), pairs, quick: values.quick, json: values.json };
+  return {
+    only: parseLoads(values.only),
+    pairs,
+    quick: values.quick,
+    floor: values.floor,
+    json: values.json,
+  };
 }
 
 function parseLoads(only: string | undefined): readonly LoadLetter[] {

@@ -10,7 +10,8 @@ import { greeted, unusedPorts } from "./ports.ts";
 import type { Processes } from "./processes.ts";
 
 export const PROXY_NAMES = ["nginx", "postern"] as const;
-export type ProxyName = typeof PROXY_NAMES[number];
+/** Those that are compared, and `floor.ts`. */
+export type ProxyName = typeof PROXY_NAMES[number] | "floor";
 
 /** A proxy that runs. */
 export interface Proxy {
@@ -40,7 +41,14 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Starts a proxy and waits until it serves. */
 export function startProxy(name: ProxyName, options: ProxyOptions): Promise<Proxy> {
-  return name === "nginx" ? startNginx(options) : startPostern(options);
+  switch (name) {
+    case "nginx":
+      return startNginx(options);
+    case "postern":
+      return startPostern(options);
+    case "floor":
+      return startFloor(options);
+  }
 }
 
 async function startNginx({ processes, folder, authPort, sinkPort, workers }: ProxyOptions): Promise<Proxy> {
@@ -110,6 +118,16 @@ async function startPostern(options: ProxyOptions): Promise<Proxy> {
   const child = processes.spawn(Deno.execPath(), args, { cwd: ROOT });
   for (const port of [plainPort, starttlsPort]) await greeted(port, child, "Postern");
   return { name: "postern", pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
+}
+
+/** With Postern's flags for the runtime, and one worker. */
+async function startFloor({ processes, folder, authPort, sinkPort }: ProxyOptions): Promise<Proxy> {
+  const [plainPort, starttlsPort] = unusedPorts(2) as [number, number];
+  const ports = [plainPort, starttlsPort, authPort, sinkPort].map(String);
+  const args = ["run", ...await posternFlags(), "scripts/bench/floor.ts", ...ports, folder];
+  const child = processes.spawn(Deno.execPath(), args, { cwd: ROOT });
+  for (const port of [plainPort, starttlsPort]) await greeted(port, child, "the floor");
+  return { name: "floor", pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
 }
 
 let flags: Promise<readonly string[]> | undefined;

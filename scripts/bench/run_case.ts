@@ -3,35 +3,44 @@
  *
  * @module
  */
-import type { Case, IdleCase } from "./cases.ts";
+import { type Case, FLOOR_LOADS } from "./cases.ts";
 import type { Run } from "./measures.ts";
+import type { BenchOptions } from "./options.ts";
 import { PROXY_NAMES, type ProxyName } from "./proxies.ts";
 import { runIdle } from "./run_idle.ts";
 import { type Bed, makeBed, runSessions } from "./run_sessions.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** Runs `load` `pairs` times through nginx and Postern in turn. */
-export async function runCase(load: Case, pairs: number, surroundings: Surroundings): Promise<Run[]> {
-  if (load.kind === "idle") return await runIdlePairs(load, pairs, surroundings);
-  const beds: Record<ProxyName, Bed> = {
-    nginx: await makeBed("nginx", load, surroundings),
-    postern: await makeBed("postern", load, surroundings),
-  };
+/** Runs `load` `pairs` times through nginx and Postern in turn, and through the floor where `floor` says so. */
+export async function runCase(
+  load: Case,
+  { pairs, floor }: Pick<BenchOptions, "pairs" | "floor">,
+  surroundings: Surroundings,
+): Promise<Run[]> {
+  const names: readonly ProxyName[] = floor && FLOOR_LOADS.includes(load.load)
+    ? [...PROXY_NAMES, "floor"]
+    : PROXY_NAMES;
+  if (load.kind === "idle") {
+    return await inTurn(names, pairs, (name) => runIdle(load, name, surroundings));
+  }
+  const beds = new Map<ProxyName, Bed>();
+  for (const name of names) beds.set(name, await makeBed(name, load, surroundings));
+  const run = (name: ProxyName) => runSessions(load, beds.get(name)!, surroundings);
   // Not counted: code is compiled and pools are filled by the first run of a long-lived process.
-  for (const name of PROXY_NAMES) await runSessions(load, beds[name], surroundings);
-  const runs = await inTurn(pairs, (name) => runSessions(load, beds[name], surroundings));
-  for (const name of PROXY_NAMES) await beds[name].end();
+  for (const name of names) await run(name);
+  const runs = await inTurn(names, pairs, run);
+  for (const bed of beds.values()) await bed.end();
   return runs;
 }
 
-function runIdlePairs(load: IdleCase, pairs: number, surroundings: Surroundings): Promise<Run[]> {
-  return inTurn(pairs, (name) => runIdle(load, name, surroundings));
-}
-
-async function inTurn(pairs: number, run: (name: ProxyName) => Promise<Omit<Run, "pair">>): Promise<Run[]> {
+async function inTurn(
+  names: readonly ProxyName[],
+  pairs: number,
+  run: (name: ProxyName) => Promise<Omit<Run, "pair">>,
+): Promise<Run[]> {
   const runs: Run[] = [];
   for (let pair = 1; pair <= pairs; pair++) {
-    for (const name of PROXY_NAMES) runs.push({ ...await run(name), pair });
+    for (const name of names) runs.push({ ...await run(name), pair });
   }
   return runs;
 }

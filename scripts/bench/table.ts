@@ -23,27 +23,52 @@ export interface Summary {
   readonly nginx: Medians;
   readonly postern: Medians;
   /** Postern / nginx of each pair. */
-  readonly ratios: Readonly<Partial<Record<MeasureName, Ratio>>>;
+  readonly ratios: Ratios;
+  /** Null where it was not measured. */
+  readonly floor: {
+    readonly medians: Medians;
+    /** Floor / nginx of each pair. */
+    readonly ratios: Ratios;
+  } | null;
 }
+
+type Ratios = Readonly<Partial<Record<MeasureName, Ratio>>>;
 
 const NAMES = Object.keys(MEASURES) as MeasureName[];
 
 /** Medians and ratios of the runs of one case. */
 export function summarize(runs: readonly Run[]): Summary {
-  const valuesOf = (proxy: Run["proxy"], name: MeasureName) =>
-    runs.filter((run) => run.proxy === proxy).flatMap(({ values }) => values[name] ?? []);
-  const nginx: Partial<Record<MeasureName, number>> = {};
-  const postern: Partial<Record<MeasureName, number>> = {};
+  const under = runs.filter(({ proxy }) => proxy === "nginx");
+  const over = runs.filter(({ proxy }) => proxy === "postern");
+  const floor = runs.filter(({ proxy }) => proxy === "floor");
+  return {
+    nginx: mediansOf(under),
+    postern: mediansOf(over),
+    ratios: ratiosOf(over, under),
+    floor: floor.length === 0 ? null : { medians: mediansOf(floor), ratios: ratiosOf(floor, under) },
+  };
+}
+
+function mediansOf(runs: readonly Run[]): Medians {
+  const medians: Partial<Record<MeasureName, number>> = {};
+  for (const name of NAMES) {
+    const values = valuesOf(runs, name);
+    if (values.length > 0) medians[name] = median(values);
+  }
+  return medians;
+}
+
+function ratiosOf(over: readonly Run[], under: readonly Run[]): Ratios {
   const ratios: Partial<Record<MeasureName, Ratio>> = {};
   for (const name of NAMES) {
-    const under = valuesOf("nginx", name);
-    const over = valuesOf("postern", name);
-    if (under.length === 0 || over.length === 0) continue;
-    nginx[name] = median(under);
-    postern[name] = median(over);
-    ratios[name] = pairedRatio(over, under);
+    const [above, below] = [valuesOf(over, name), valuesOf(under, name)];
+    if (above.length > 0 && below.length > 0) ratios[name] = pairedRatio(above, below);
   }
-  return { nginx, postern, ratios };
+  return ratios;
+}
+
+function valuesOf(runs: readonly Run[], name: MeasureName): number[] {
+  return runs.flatMap(({ values }) => values[name] ?? []);
 }
 
 /** Whether a target is reached; null when there is nothing to tell it by. */
@@ -54,8 +79,8 @@ export function isReached(target: Target, { postern, ratios }: Summary): boolean
 
 /** The table of one case. */
 export function caseTable(load: Case, summary: Summary, cores: number): string {
-  const { nginx, postern, ratios } = summary;
-  const rows = [["", "nginx", "Postern", "ratio", "(least - greatest)", "target"]];
+  const { nginx, postern, ratios, floor } = summary;
+  const rows = [["", "nginx", "Postern", "ratio", "(least - greatest)", ...floorHead(floor), "target"]];
   for (const name of NAMES) {
     const [under, over, ratio] = [nginx[name], postern[name], ratios[name]];
     if (under === undefined || over === undefined || ratio === undefined) continue;
@@ -66,17 +91,29 @@ export function caseTable(load: Case, summary: Summary, cores: number): string {
       over.toFixed(decimals),
       compared ? formatRatio(ratio.median) : "",
       compared ? `(${formatRatio(ratio.least)} - ${formatRatio(ratio.greatest)})` : "",
+      ...floorCells(floor, name),
       load.targets.filter(({ measure }) => measure === name).map((target) => targetText(target, summary))
         .join(),
     ]);
   }
   if (load.kind !== "idle") {
     const limits = [nginx, postern].map((values) => bottleneck(values, load.workers, cores));
-    rows.push(["limited by", ...limits, "", "", ""]);
+    rows.push(["limited by", ...limits, "", "", ...floorHead(floor).map(() => ""), ""]);
   }
   const disturbed = isDisturbed(nginx) || isDisturbed(postern);
   return alignColumns(rows) +
     (disturbed ? "Other programs were busy meanwhile: trust CPU times, not wall times.\n" : "");
+}
+
+function floorHead(floor: Summary["floor"]): string[] {
+  return floor === null ? [] : ["floor", "floor / nginx"];
+}
+
+function floorCells(floor: Summary["floor"], name: MeasureName): string[] {
+  if (floor === null) return [];
+  const [value, ratio] = [floor.medians[name], floor.ratios[name]];
+  const { decimals, compared } = MEASURES[name];
+  return [value?.toFixed(decimals) ?? "", compared && ratio !== undefined ? formatRatio(ratio.median) : ""];
 }
 
 function formatRatio(value: number): string {

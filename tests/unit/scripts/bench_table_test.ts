@@ -37,6 +37,15 @@ Deno.test("caseTable() shows numbers, targets and what was in the way", () => {
   assert.match(table, /^limited by +waiting +proxy$/m);
 });
 
+Deno.test("caseTable() shows the floor beside them where it was measured", () => {
+  const floor = [1, 2].map((pair) => run("floor", pair, { cpu_ms_per_session: 0.4, proxy_share: 0.6 }));
+  const table = caseTable(CASE_A, summarize([...RUNS, ...floor]), 2);
+  assert.match(table, /^ +nginx +Postern +ratio +\(least - greatest\) +floor +floor \/ nginx +target$/m);
+  assert.match(table, /^CPU per session, ms .*\(0\.50 - 1\.50\) +0\.400 +1\.50 +ratio <= 1: reached$/m);
+  assert.match(table, /^wall time, s +1\.50 +1\.70 /m);
+  assert.match(table, /^cores used: proxy +0\.50 +0\.95 +0\.60$/m);
+});
+
 Deno.test("caseTable() warns when other programs were busy", () => {
   const disturbed = RUNS.map((quiet) => ({ ...quiet, values: { ...quiet.values, others_share: 0.5 } }));
   assert.match(caseTable(CASE_A, summarize(disturbed), 2), /^Other programs were busy/m);
@@ -112,17 +121,19 @@ Deno.test("parseBenchOptions() has defaults for everything", () => {
     only: LOADS,
     pairs: 5,
     quick: false,
+    floor: false,
     json: "/tmp/postern-bench.json",
   });
   assert.equal(parseBenchOptions(["--quick"], "/tmp").pairs, 2);
 });
 
 Deno.test("parseBenchOptions() reads what is given", () => {
-  const args = ["--only", "a, e", "--pairs", "7", "--quick", "--json", "x.json"];
+  const args = ["--only", "a, e", "--pairs", "7", "--quick", "--floor", "--json", "x.json"];
   assert.deepEqual(parseBenchOptions(args, "/tmp"), {
     only: ["a", "e"],
     pairs: 7,
     quick: true,
+    floor: true,
     json: "x.json",
   });
 });
