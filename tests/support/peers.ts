@@ -13,6 +13,7 @@ const PACKAGES = {
   "smtp-source": "postfix",
   "smtp-sink": "postfix",
   nginx: "nginx",
+  "redis-server": "redis-server",
 } as const;
 
 /** A program that {@linkcode peerTest} can look for. */

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { createClock } from "../../../src/io/deadlines.ts";
+import type { RedisTarget } from "../../../src/limits/redis_link.ts";
+import { RedisLimitStore, type RedisStoreOptions } from "../../../src/limits/redis_store.ts";
+import { within } from "../../support/patience.ts";
+import { peerTest } from "../../support/peers.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { holds, storeTests } from "./store_cases.ts";
+
+function targetOf(port: number, more: Partial<RedisTarget> = {}): RedisTarget {
+  return {
+    address: { kind: "tcp", host: "127.0.0.1", port },
+    tls: false,
+    trustedCertificates: null,
+    user: null,
+    password: null,
+    database: 0,
+    ...more,
+  };
+}
+
+/** A store, and what it says about Redis. */
+class Postern {
+  readonly store: RedisLimitStore;
+  readonly changes: (string | null)[] = [];
+  unanswered = 0;
+  readonly #clock = createClock();
+  #waiting: (() => void)[] = [];
+
+  constructor(target: RedisTarget, options: Partial<RedisStoreOptions> = {}) {
+    this.store = new RedisLimitStore({
+      target,
+      timeoutMs: 2_000,
+      clock: this.#clock,
+      open: true,
+      changed: (reason) => {
+        this.changes.push(reason);
+        for (const wake of this.#waiting.splice(0)) wake();
+      },
+      unanswered: () => this.unanswered++,
+      ...options,
+    });
+  }
+
+  /** Waits until the store has said so often that Redis is away or back. */
+  async changed(times: number): Promise<void> {
+    const come = async () => {
+      while (this.changes.length < times) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    };
+    await within(come(), () => `only ${JSON.stringify(this.changes)}`);
+  }
+
+  /** Waits until Redis answers for the first time. */
+  async connected(): Promise<this> {
+    const answered = async () => {
+      for (;;) {
+        const before = this.unanswered;
+        await this.store.admit({ bans: ["x"], holds: [], rates: [] });
+        if (this.unanswered === before) return;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await within(answered(), () => `Redis does not answer: ${JSON.stringify(this.changes)}`);
+    this.unanswered = 0;
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close();
+    this.#clock.close();
+  }
+}
+
+const PLACE = holds(["conn total  ", 3]);
+
+async function takeAll(...posterns: readonly Postern[]): Promise<number> {
+  let taken = 0;
+  for (;;) {
+    const answers = await Promise.all(posterns.map(({ store }) => store.admit(PLACE)));
+    const good = answers.filter((answer) => answer === null).length;
+    if (good === 0) return taken;
+    taken += good;
+  }
+}
+
+storeTests("the store in Redis", async (body) => {
+  await using redis = await RedisServer.start();
+  let now = 1_000_000;
+  await using postern = await new Postern(targetOf(redis.port), { now: () => now }).connected();
+  await body({ store: postern.store, advance: (milliseconds) => now += milliseconds });
+}, (name, fn) => peerTest(name, ["redis-server"], fn));
+
+peerTest("Posterns that share a Redis count together, with its own time", ["redis-server"], async () => {
+  await using redis = await RedisServer.start();
+  await using first = await new Postern(targetOf(redis.port)).connected();
+  await using second = await new Postern(targetOf(redis.port)).connected();
+  const asked = { ...PLACE, rates: [{ key: "r", count: 1, perMs: 3_600_000, burst: 49 }] };
+  const wide = { ...asked, holds: [{ key: "conn total  ", most: 40 }] };
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, turn) => (turn % 2 === 0 ? first : second).store.admit(wide)),
+  );
+  assert.equal(answers.filter((answer) => answer === null).length, 40);
+  assert.deepEqual(await first.store.admit(wide), { over: "hold", index: 0 });
+  second.store.release(["conn total  "]);
+  // The release is on its way before this is asked on the same connection.
+  assert.equal(await second.store.admit(wide), null);
+});
+
+peerTest("the places of a Postern that ends are free at once", ["redis-server"], async () => {
+  await using redis = await RedisServer.start();
+  await using first = await new Postern(targetOf(redis.port)).connected();
+  const second = await new Postern(targetOf(redis.port)).connected();
+  assert.equal(await takeAll(second), 3);
+  assert.equal(await takeAll(first), 0);
+  await second[Symbol.asyncDispose]();
+  assert.equal(await takeAll(first), 3);
+});
+
+peerTest("the places of a Postern that died are free when its lease is over", ["redis-server"], async () => {
+  await using redis = await RedisServer.start();
+  let now = 1_000_000;
+  await using first = await new Postern(targetOf(redis.port), { now: () => now }).connected();
+  await using dead = await new Postern(targetOf(redis.port), { now: () => now }).connected();
+  assert.equal(await takeAll(dead), 3);
+  now += 59_999;
+  assert.equal(await takeAll(first), 0);
+  now += 1;
+  assert.equal(await takeAll(first), 3);
+});
+
+for (const open of [true, false]) {
+  const what = open ? "lets everybody in, and counts them when it is back" : "lets nobody in";
+  peerTest(
+    `while Redis is away, a Postern that fails ${open ? "open" : "closed"} ${what}`,
+    ["redis-server"],
+    async () => {
+      await using redis = await RedisServer.start();
+      await using postern = await new Postern(targetOf(redis.port), { open }).connected();
+      await using other = await new Postern(targetOf(redis.port)).connected();
+      assert.equal(await postern.store.admit(PLACE), null);
+      await redis.kill();
+      await postern.changed(1);
+      await other.changed(1);
+      const attempt = { watches: [], mark: "m" };
+      assert.deepEqual(await postern.store.admit(PLACE), open ? null : { over: "store" });
+      assert.equal((await postern.store.loginAllowed(attempt)).kind, open ? "pass" : "store");
+      assert.deepEqual(await postern.store.loginFailed(attempt), []);
+      assert.equal(postern.unanswered, 3);
+      await redis.start();
+      await postern.changed(2);
+      await other.changed(2);
+      // It was told once that it went, and once that it came back.
+      assert.deepEqual(postern.changes.map((reason) => reason === null), [false, true]);
+      // Redis had lost everything, and has the places again.
+      assert.equal(await takeAll(other), open ? 1 : 2);
+    },
+  );
+}
+
+peerTest(
+  "a Redis that does not answer costs nobody more than the time for one call",
+  ["redis-server"],
+  async () => {
+    await using redis = await RedisServer.start();
+    await using postern = await new Postern(targetOf(redis.port), { timeoutMs: 300 }).connected();
+    redis.signal("SIGSTOP");
+    assert.deepEqual(await Promise.all([postern.store.admit(PLACE), postern.store.admit(PLACE)]), [
+      null,
+      null,
+    ]);
+    await postern.changed(1);
+    assert.match(postern.changes[0]!, /^no answer within 300 ms$/);
+    redis.signal("SIGCONT");
+    await postern.changed(2);
+    // The two that were not answered have their places, whether Redis had heard of them or not.
+    assert.equal(await takeAll(postern), 1);
+  },
+);
+
+peerTest("a password is needed where Redis has one, and stands in no reason", ["redis-server"], async () => {
+  await using redis = await RedisServer.start("--requirepass", "s3cret-of-redis");
+  await using good = await new Postern(targetOf(redis.port, { password: "s3cret-of-redis" })).connected();
+  assert.equal(await good.store.admit(PLACE), null);
+  await using bad = new Postern(targetOf(redis.port, { password: "wr0ng-of-redis" }));
+  await bad.changed(1);
+  assert.match(bad.changes[0]!, /WRONGPASS/);
+  assert.doesNotMatch(JSON.stringify(bad.changes), /of-redis/);
+});
+
+peerTest("a Redis that forgets the scripts is asked over a new connection", ["redis-server"], async () => {
+  await using redis = await RedisServer.start();
+  await using postern = await new Postern(targetOf(redis.port)).connected();
+  assert.equal(await postern.store.admit(PLACE), null);
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: redis.port });
+  await connection.write(new TextEncoder().encode("SCRIPT FLUSH\r\n"));
+  await connection.read(new Uint8Array(64));
+  connection.close();
+  assert.equal(await postern.store.admit(PLACE), null);
+  assert.match(postern.changes[0]!, /NOSCRIPT/);
+  await postern.changed(2);
+  assert.equal(await takeAll(postern), 1);
+});
