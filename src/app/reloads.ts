@@ -170,12 +170,21 @@ function notApplied(before: Config, after: Config): string[] {
   if (before.main.pid !== after.main.pid) {
     notices.push("pid: the file stays where it is until Postern is started again");
   }
+  if (storeOf(before) !== storeOf(after)) {
+    notices.push("limit_store: the counts of limits stay where they are until Postern is started again");
+  }
   const backlogs = new Map(listenersOf(before).map(({ text, backlog }) => [text, backlog]));
   for (const { text, backlog } of listenersOf(after)) {
     if ((backlogs.get(text) ?? backlog) === backlog) continue;
     notices.push(`listen: the backlog of ${text} stays as it is until Postern is started again`);
   }
   return notices;
+}
+
+/** All that is said about the store of limits. */
+function storeOf({ main }: Config): string {
+  const said = Object.entries(main).filter(([name]) => name.startsWith("limit_store"));
+  return JSON.stringify(said);
 }
 
 function listenersOf({ servers }: Config) {

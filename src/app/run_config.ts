@@ -40,7 +40,7 @@ export async function runConfig(config: Config, read: () => ChosenConfig): Promi
   const clock = createClock();
   // What the process counts besides its sessions.
   const counts = new MetricMemory();
-  const limits = openLimits({ metrics: new CountedMetrics(counts) });
+  const limits = await openLimits(config.main, { clock, log, metrics: new CountedMetrics(counts) });
   let admin: AdminListener | null = null;
   let files: ProcessFiles | null = null;
   try {

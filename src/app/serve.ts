@@ -80,7 +80,7 @@ export interface ServeOptions {
   /** Where the sessions are told of; `log` by default. */
   readonly logs?: ServerLogs;
   readonly metrics: Metrics;
-  /** Where clients are counted who have a limit; by default in this thread alone. */
+  /** Where clients are counted who have a limit; by default a store of its own. */
   readonly limits?: LimitPorts;
   /** Given in a worker, which listens where others listen too. */
   readonly worker?: WorkerShare;
@@ -107,6 +107,11 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
   const nextConnection = worker?.nextConnection ?? countFromOne();
   const { board = null, holds = null } = options;
   const own = new OwnListeners();
+  const limits = options.limits === undefined ? await openLimits(config.main, { clock, log, metrics }) : null;
+  const release = async () => {
+    await limits?.store.close();
+    clock.close();
+  };
   const services = newServices({
     clock,
     dialer: createDialer(),
@@ -115,17 +120,17 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
     nextConnection,
     board,
     holds,
-    limits: options.limits ?? limitPorts(openLimits({ metrics })),
+    limits: options.limits ?? limitPorts(limits!),
     isOwnListener: (address) => own.has(address),
   });
-  const postern = new RunningPostern(services, own, worker === undefined, () => clock.close());
+  const postern = new RunningPostern(services, own, worker === undefined, release);
   try {
     await (await postern.prepare(config, options.logs, worker?.listeners)).commit();
     // Of workers, all of which listen there, it is told once.
     if (worker === undefined) tellAddresses(log, postern.addresses);
     return postern;
   } catch (error) {
-    clock.close();
+    await release();
     throw error;
   }
 }
@@ -173,7 +178,7 @@ class RunningPostern implements Postern {
   readonly #own: OwnListeners;
   /** Whether nobody else in this process listens on its addresses. */
   readonly #alone: boolean;
-  readonly #release: () => void;
+  readonly #release: () => Promise<void>;
   readonly #sockets: ListenSockets<GenerationListener>;
   /** Those that have sessions or will have some. */
   readonly #generations = new Set<Generation>();
@@ -184,7 +189,7 @@ class RunningPostern implements Postern {
   #stopped: Promise<void> | null = null;
   addresses: readonly SocketAddress[] = [];
 
-  constructor(services: Services, own: OwnListeners, alone: boolean, release: () => void) {
+  constructor(services: Services, own: OwnListeners, alone: boolean, release: () => Promise<void>) {
     this.#services = services;
     this.#own = own;
     this.#alone = alone;
@@ -275,6 +280,6 @@ class RunningPostern implements Postern {
     await this.#sockets.close();
     for (const generation of this.#generations) generation.interrupt("drain");
     await Promise.all([...this.#generations.values().map((each) => this.#retire(each)), ...this.#formers]);
-    this.#release();
+    await this.#release();
   }
 }

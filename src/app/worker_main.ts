@@ -46,7 +46,9 @@ interface Serving {
 
 /** What waits for `commit` or `abort`. */
 let prepared: { readonly config: PreparedConfig; readonly logs: Logs } | null = null;
-const limits = new PostedLimitStore((message) => scope.postMessage(message), createClock(), () => true);
+/** Whether clients are let in when the first thread does not say whether they may. */
+let failsOpen = true;
+const limits = new PostedLimitStore((message) => scope.postMessage(message), createClock(), () => failsOpen);
 
 scope.addEventListener("message", ({ data }) => {
   switch (data.kind) {
@@ -85,6 +87,7 @@ scope.addEventListener("message", ({ data }) => {
 });
 
 async function start(message: ToWorker & { readonly kind: "start" }) {
+  failsOpen = message.config.main.limit_store_failure === "open";
   const { worker, config, metrics, connections, listeners, markKey } = message;
   holds.set(message.holds.users, message.holds.waitMs);
   const origin: LogOrigin = { open: (to) => lines.open(to), worker };

@@ -13,7 +13,7 @@ import {
 } from "./definitions_core.ts";
 import { calloutFailoverDirectives, nextUpstreamDirectives } from "./definitions_failover.ts";
 import { clientDirectives } from "./definitions_clients.ts";
-import { limitDirectives } from "./definitions_limits.ts";
+import { limitDirectives, limitStoreDirectives } from "./definitions_limits.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
@@ -33,6 +33,7 @@ export type ServerDirectiveValues =
 export const processDirectives: DirectiveTable<MainDirectiveValues> = {
   ...mainDirectives,
   ...adminDirectives,
+  ...limitStoreDirectives,
 };
 
 const allServerDirectives = {

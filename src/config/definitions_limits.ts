@@ -2,9 +2,60 @@
 import { addressRange } from "./addresses.ts";
 import type { DirectiveTable } from "./directive.ts";
 import { accessRule, connLimit, entriesOf, loginLimit, rateLimit } from "./limit_entries.ts";
-import type { ServerSettings } from "./settings.ts";
-import { integer } from "./simple_types.ts";
-import { listOf } from "./value_type.ts";
+import { limitStoreTarget } from "./limit_store_target.ts";
+import type { MainSettings, ServerSettings } from "./settings.ts";
+import { fileName, integer, oneOf, time } from "./simple_types.ts";
+import { listOf, orOff } from "./value_type.ts";
+
+type LimitStoreSettings = Pick<
+  MainSettings,
+  | "limit_store"
+  | "limit_store_password_file"
+  | "limit_store_timeout"
+  | "limit_store_failure"
+  | "limit_store_ssl_trusted_certificate"
+>;
+
+export const limitStoreDirectives = {
+  limit_store: {
+    context: "main",
+    type: limitStoreTarget,
+    default: "memory",
+    doc:
+      "Where the counts of limits are: in `memory`, or in a Redis or Valkey that several Posterns share, " +
+      "`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://...` for TLS, or `unix:/path`.",
+    source: "Postern",
+  },
+  limit_store_password_file: {
+    context: "main",
+    type: orOff(fileName),
+    default: "off",
+    doc: "File with the password of the store, instead of one in its URL.",
+    source: "Postern",
+  },
+  limit_store_timeout: {
+    context: "main",
+    type: time(),
+    default: "500ms",
+    doc: "Time for connecting to the store, and for each question to it.",
+    source: "Postern",
+  },
+  limit_store_failure: {
+    context: "main",
+    type: oneOf(["open", "closed"]),
+    default: "open",
+    doc:
+      "While the store is away, lets clients in uncounted (`open`), or sends them away with 421 4.3.2 (`closed`).",
+    source: "Postern",
+  },
+  limit_store_ssl_trusted_certificate: {
+    context: "main",
+    type: orOff(fileName),
+    default: "off",
+    doc: "PEM file of the authorities that are trusted for the store instead of the system's.",
+    source: "Postern",
+  },
+} as const satisfies DirectiveTable<LimitStoreSettings>;
 
 type LimitSettings = Pick<
   ServerSettings,

@@ -6,6 +6,7 @@
  * @module
  */
 import { checkAdmin } from "./admin_checks.ts";
+import { checkLimitStore } from "./limit_store_checks.ts";
 import { processDirectives, serverDirectives, type ServerDirectiveValues } from "./definitions.ts";
 import { defaultOf, EffectiveServer, Level } from "./effective.ts";
 import { directoryOf, type FileAccess, joinPath } from "./file_access.ts";
@@ -52,6 +53,7 @@ export function loadConfig(text: string, file: string, files: FileAccess): Confi
   });
   checkAll(servers, files, problems);
   checkAdmin(level, files, problems);
+  checkLimitStore(level, files, problems);
   checkListeners(servers.flatMap((server) => server.get("listen") ?? []), adminListen(level), problems);
   const main = buildMain(level);
   const log = main?.log ?? null;

@@ -27,6 +27,13 @@ export interface MainSettings {
   readonly admin_token_file: string | null;
   /** How long a sign-in waits whose user is held, milliseconds. */
   readonly hold_timeout: number;
+  /** Where the counts of limits are. */
+  readonly limit_store: LimitStoreTarget;
+  readonly limit_store_password_file: string | null;
+  readonly limit_store_timeout: number;
+  /** What holds while the store is away: clients are let in uncounted, or sent away for the time. */
+  readonly limit_store_failure: "open" | "closed";
+  readonly limit_store_ssl_trusted_certificate: string | null;
   /** Threads that serve; `auto` is one for each core. */
   readonly worker_processes: number | "auto";
   /** Milliseconds that sessions may take once the process is to end; null: it depends on the signal. */
@@ -34,6 +41,16 @@ export interface MainSettings {
   /** File for the id of the process, or null. */
   readonly pid: string | null;
 }
+
+/** `limit_store`, taken apart. */
+export type LimitStoreTarget = { readonly kind: "memory" } | {
+  readonly kind: "redis";
+  readonly address: SocketAddress;
+  readonly tls: boolean;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly database: number;
+};
 
 /** A destination of log lines and the least severe level that is written. */
 export interface LogTarget {

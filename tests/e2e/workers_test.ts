@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLimits } from "../../src/app/limits.ts";
+import { limitsInMemory } from "../../src/app/limits.ts";
 import { serveWithWorkers, type Workers } from "../../src/app/workers.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/settings.ts";
@@ -202,7 +202,7 @@ async function start(config: Config, threads: Worker[]): Promise<{ workers: Work
     log: events.log,
     outputs: new LogOutputs(),
     clock: createClock(),
-    limits: openLimits({ metrics: NO_METRICS }),
+    limits: limitsInMemory(NO_METRICS),
     newThread: () => {
       const thread = new Worker(new URL("../support/crashing_worker.ts", import.meta.url), {
         type: "module",

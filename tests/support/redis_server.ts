@@ -15,10 +15,17 @@ export class RedisServer {
 
   /** Starts one on a port that the kernel chose; `args` are more of its arguments. */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr as Deno.NetAddr;
-    listener.close();
-    const server = new RedisServer(port, args);
+    const port = freePort();
+    const server = new RedisServer(port, ["--port", `${port}`, ...args]);
+    await server.start();
+    return server;
+  }
+
+  /** The same with TLS on its port. */
+  static async startTls(certificate: string, key: string, args: readonly string[]): Promise<RedisServer> {
+    const port = freePort();
+    const tls = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"];
+    const server = new RedisServer(port, ["--port", "0", "--tls-port", `${port}`, ...tls, ...args]);
     await server.start();
     return server;
   }
@@ -61,4 +68,11 @@ export class RedisServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
+}
+
+/** The kernel chooses ports from above for long before it gives one out again. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return (listener.addr as Deno.NetAddr).port;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLimits } from "../../../src/app/limits.ts";
+import { limitsInMemory } from "../../../src/app/limits.ts";
 import { serveWithWorkers, workerCount, type Workers } from "../../../src/app/workers.ts";
 import type { FromWorker, ToWorker } from "../../../src/app/worker_messages.ts";
 import type { Thread } from "../../../src/app/worker_thread.ts";
@@ -81,7 +81,7 @@ class Stage {
   readonly events: Event[] = [];
   readonly clock = new ManualClock();
   readonly outputs = new LogOutputs();
-  readonly limits = openLimits({ metrics: NO_METRICS });
+  readonly limits = limitsInMemory(NO_METRICS);
   readonly log: Log = {
     enabled: () => true,
     event: (_level, event, _message, _session, fields = {}) => void this.events.push({ event, fields }),

@@ -8,6 +8,11 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
   const { main, servers: [server] } = loadGood(BASIC);
   assert.deepEqual(main, {
     log: { to: { kind: "stderr" }, level: "info" },
+    limit_store: { kind: "memory" },
+    limit_store_password_file: null,
+    limit_store_timeout: 500,
+    limit_store_failure: "open",
+    limit_store_ssl_trusted_certificate: null,
     worker_processes: "auto",
     worker_shutdown_timeout: null,
     pid: null,
