@@ -437,6 +437,13 @@ export class Connection implements BoardedSession {
 
   async #upgrade(): Promise<void> {
     await this.#flush();
+    if (this.#input.pending > 0) {
+      this.#log.note(
+        "warn",
+        "starttls_injection",
+        "client sent data in clear behind STARTTLS, which is thrown away",
+      );
+    }
     // RFC 3207 §4.2 and CVE-2014-3556: what was sent in clear behind STARTTLS must not be read as sent in TLS.
     this.#input.clear();
     this.#context.starttls = true;

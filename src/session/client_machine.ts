@@ -12,6 +12,7 @@ import { type Command, parseCommand, parseSaslResponse, type Verb } from "../gra
 import { type ForeignProtocol, foreignProtocol } from "../grammar/foreign_protocol.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SessionOutcome } from "../ports/telemetry.ts";
+import { end, foreign, outOfStep, sentAway, tooManyCommands } from "./client_ending.ts";
 import { mayFollow, type Pipelining } from "./pipelining.ts";
 import { DEFAULT_REFUSAL_CODE, REPLIES, reply, type ServerReplies, type SpokenReply } from "./replies.ts";
 import { shownLine } from "./shown_line.ts";
@@ -258,48 +259,6 @@ function noted(event: string, message: string, step: ClientStep): ClientStep {
   return { ...step, effects: [{ do: "note", event, message }, ...step.effects] };
 }
 
-/** Ends the session with a reply and a note; what else has come is not looked at. */
-function sentAway(
-  outcome: "too_many_commands" | "too_many_errors" | "pipelining" | "line_too_long",
-  message: string,
-  spoken: SpokenReply,
-  verb: Verb | "other",
-): ClientStep {
-  return {
-    state: { phase: "closed" },
-    effects: [
-      { do: "note", event: outcome, message },
-      { do: "reply", reply: spoken, verb },
-      { do: "close", outcome, linger: true },
-    ],
-  };
-}
-
-function tooManyCommands(): ClientStep {
-  const message = "client sent too many commands";
-  return sentAway("too_many_commands", message, REPLIES.tooManyCommands, "other");
-}
-
-function outOfStep(behind: string): ClientStep {
-  const message = `client did not wait for the reply to ${behind}`;
-  return sentAway("pipelining", message, REPLIES.pipelining, "other");
-}
-
-/** Who speaks HTTP or a message may read a reply; the others could not understand it. */
-const HEAR_A_REPLY: ReadonlySet<ForeignProtocol> = new Set(["http", "header"]);
-
-function foreign(protocol: ForeignProtocol): ClientStep {
-  const reply = REPLIES.notSmtp;
-  return {
-    state: { phase: "closed" },
-    effects: [
-      { do: "foreign", protocol },
-      ...HEAR_A_REPLY.has(protocol) ? [{ do: "reply", reply, verb: "other" } as const] : [],
-      { do: "close", outcome: "not_smtp", linger: true },
-    ],
-  };
-}
-
 /** Counted rejection: the parser did not know the command (spec §2.5). */
 function invalid(known: Known, rules: ClientRules): ClientStep {
   const errors = known.errors + 1;
@@ -484,16 +443,4 @@ function refuse(
 
 function say(known: Known, spoken: SpokenReply, verb: Verb | "other"): ClientStep {
   return { state: { phase: "ready", known }, effects: [{ do: "reply", reply: spoken, verb }] };
-}
-
-function end(
-  spoken: SpokenReply,
-  verb: Verb | null,
-  outcome: SessionOutcome,
-  linger: boolean,
-): ClientStep {
-  return {
-    state: { phase: "closed" },
-    effects: [{ do: "reply", reply: spoken, verb }, { do: "close", outcome, linger }],
-  };
 }

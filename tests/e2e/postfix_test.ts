@@ -60,7 +60,8 @@ peerTest("200 sessions at once go from smtp-source through Postern to smtp-sink"
           { length: 200 },
           (_, i) => postern.event("session_closed", (line) => line["conn"] === i + 1),
         ));
-        assert.deepEqual(new Set(ended.map((line) => line["outcome"])), new Set(["relayed"]));
+        // smtp-source does not wait for the reply to its QUIT, and so resets some of its connections.
+        for (const line of ended) assert.match(String(line["outcome"]), /^relay(ed|_lost)$/);
       },
     );
   });

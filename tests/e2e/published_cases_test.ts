@@ -43,8 +43,8 @@ Deno.test("CVE-2011-0411, CVE-2014-3556, CVE-2021-33515: what stands in clear be
   await withEdge({
     callout: () => refused("not reached"),
     servers: (files) => [{ ...files.server(), starttls: "on" }],
-  }, async ({ connect, files }) => {
-    for (const injected of INJECTED) {
+  }, async ({ connect, files, postern }) => {
+    for (const [at, injected] of INJECTED.entries()) {
       await using client = await connect();
       await client.command("EHLO client.example", /STARTTLS/);
       await client.send(`STARTTLS\r\n${injected}`);
@@ -53,6 +53,7 @@ Deno.test("CVE-2011-0411, CVE-2014-3556, CVE-2021-33515: what stands in clear be
       // One reply to one command: a second one would be the answer to QUIT.
       await client.command("NOOP", "250 2.0.0 OK");
       await client.quit();
+      await postern.event("starttls_injection", ({ conn }) => conn === at + 1);
     }
     await using late = await connect();
     await late.command("STARTTLS", "220 2.0.0 Start TLS");
