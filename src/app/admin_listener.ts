@@ -23,6 +23,9 @@ import { CalloutReadiness } from "./readiness.ts";
 import { workerFamilies } from "./worker_families.ts";
 import type { Workers } from "./workers.ts";
 
+/** How often an address is tried that another process is to leave, milliseconds. */
+const RETRY_MS = 1_000;
+
 /** What the listener is opened with. */
 export interface AdminPorts {
   readonly process: ProcessFacts;
@@ -54,6 +57,7 @@ export class AdminListener implements AdminSource {
   #config: Config;
   #door: Door | null = null;
   #draining = false;
+  readonly #closing = new AbortController();
 
   private constructor(config: Config, ports: AdminPorts) {
     this.#config = config;
@@ -66,13 +70,36 @@ export class AdminListener implements AdminSource {
   }
 
   /**
-   * Listens as `config` says.
+   * Listens as `config` says. Where the process takes over from another one (`reuseport`), it waits until that has
+   * left the address.
    * @throws {Error} when the address cannot be listened on, or the token cannot be read.
    */
   static async open(config: Config, ports: AdminPorts): Promise<AdminListener> {
     const listener = new AdminListener(config, ports);
-    await (await listener.prepare(config)).commit();
+    try {
+      await (await listener.prepare(config)).commit();
+    } catch (error) {
+      if (!isInUse(error) || !takesOver(config)) throw error;
+      void listener.#openLater(config, reason(error));
+    }
     return listener;
+  }
+
+  /** Tries until the address is free, or another configuration is in force. */
+  async #openLater(config: Config, inTheWay: string): Promise<void> {
+    const { clock, log } = this.#ports;
+    log.event("notice", "admin_waiting", `${inTheWay}; it is tried again`, null);
+    const { signal } = this.#closing;
+    for (;;) {
+      await clock.sleep(RETRY_MS, signal);
+      if (signal.aborted || this.#config !== config || this.#door !== null) return;
+      try {
+        return await (await this.prepare(config)).commit();
+      } catch (error) {
+        if (isInUse(error)) continue;
+        return log.event("error", "admin_failed", reason(error), null);
+      }
+    }
   }
 
   /**
@@ -109,6 +136,7 @@ export class AdminListener implements AdminSource {
 
   /** Stops listening and releases all users. Idempotent. */
   async close(): Promise<void> {
+    this.#closing.abort();
     this.#book.close();
     await this.#door?.server.close();
   }
@@ -210,6 +238,14 @@ async function readToken(file: string): Promise<string> {
 
 function textOf({ main: { admin_listen } }: Config): string | null {
   return admin_listen === null ? null : formatSocketAddress(admin_listen);
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Deno.errors.AddrInUse;
+}
+
+function takesOver({ servers }: Config): boolean {
+  return servers.some(({ listen }) => listen.some(({ reuseport }) => reuseport));
 }
 
 function reason(error: unknown): string {

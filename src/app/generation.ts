@@ -101,6 +101,11 @@ export class Generation {
     }
   }
 
+  /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */
+  drain(): void {
+    for (const session of this.#sessions) session.drain();
+  }
+
   /** Interrupts all sessions. */
   interrupt(cause: Interruption): void {
     for (const session of this.#sessions) session.interrupt(cause);

@@ -278,7 +278,7 @@ class RunningPostern implements Postern {
 
   async #drain(): Promise<void> {
     await this.#sockets.close();
-    for (const generation of this.#generations) generation.interrupt("drain");
+    for (const generation of this.#generations) generation.drain();
     await Promise.all([...this.#generations.values().map((each) => this.#retire(each)), ...this.#formers]);
     await this.#release();
   }

@@ -83,11 +83,12 @@ export const coreDirectives = {
     default: null,
     absent: "required",
     doc:
-      "Addresses to listen on, each with its parameters: `ssl`, `proxy_protocol`, `backlog=N`, `ipv6only=on|off`.",
+      "Addresses to listen on, each with its parameters: `ssl`, `proxy_protocol`, `backlog=N`, `ipv6only=on|off`, " +
+      "`reuseport`.",
     source: "nginx",
     note:
-      "A name is refused, and so is an address without a port. `reuseport` and `bind` are taken and change " +
-      "nothing. `[::]:PORT` takes IPv4 too unless another listener has `0.0.0.0:PORT`.",
+      "A name is refused, and so is an address without a port. `bind` changes nothing. With `reuseport` another " +
+      "Postern may take over (see above); workers share a port without it. `[::]:PORT` takes IPv4 too unless another listener has `0.0.0.0:PORT`.",
   },
   ssl: {
     context: "server",

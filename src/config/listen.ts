@@ -18,8 +18,8 @@ export interface ListenEntry {
   readonly at: Place;
 }
 
-/** Parameters that Postern takes and that change nothing, as their meaning is always so. */
-const WITHOUT_EFFECT = new Set(["bind", "reuseport"]);
+/** Parameters that Postern takes and that change nothing, as their meaning is always so: `bind`. */
+const WITHOUT_EFFECT = new Set(["bind"]);
 
 const KERNEL = "the runtime gives no way to set it";
 /** Parameters of nginx's `listen` directives that cannot be honoured, and why. */
@@ -45,6 +45,7 @@ interface Parameters {
   ssl: boolean;
   proxyProtocol: boolean;
   backlog: number;
+  reuseport: boolean;
   ipv6only: boolean | null;
 }
 
@@ -59,6 +60,7 @@ const listenItem: ScalarType<readonly Omit<ListenEntry, "at">[]> = scalar({
       ssl: false,
       proxyProtocol: false,
       backlog: DEFAULT_BACKLOG,
+      reuseport: false,
       ipv6only: null,
     };
     for (const word of words) {
@@ -79,6 +81,7 @@ function toEntry(address: SocketAddress, parameters: Parameters): Omit<ListenEnt
     ssl: parameters.ssl,
     proxy_protocol: parameters.proxyProtocol,
     backlog: parameters.backlog,
+    reuseport: parameters.reuseport,
   };
   return { settings, ipv6only: parameters.ipv6only };
 }
@@ -133,6 +136,7 @@ function readParameter(word: string, parameters: Parameters): Refusal | null {
   }
   if (word === "ssl") parameters.ssl = true;
   else if (word === "proxy_protocol") parameters.proxyProtocol = true;
+  else if (word === "reuseport") parameters.reuseport = true;
   else if (!WITHOUT_EFFECT.has(word)) {
     return new Refusal(
       `unknown parameter ${
@@ -146,11 +150,12 @@ function readParameter(word: string, parameters: Parameters): Refusal | null {
 
 /** Writes a listener as `listen` takes it. */
 export function formatListen(entry: Omit<ListenEntry, "at">): string {
-  const { text, ssl, proxy_protocol, backlog } = entry.settings;
+  const { text, ssl, proxy_protocol, backlog, reuseport } = entry.settings;
   const words = [text];
   if (ssl) words.push("ssl");
   if (proxy_protocol) words.push("proxy_protocol");
   if (backlog !== DEFAULT_BACKLOG) words.push(`backlog=${backlog}`);
+  if (reuseport) words.push("reuseport");
   if (entry.ipv6only !== null) words.push(`ipv6only=${entry.ipv6only ? "on" : "off"}`);
   return words.join(" ");
 }

@@ -88,6 +88,8 @@ export interface ListenSettings {
   readonly proxy_protocol: boolean;
   /** Queue of the operating system for connections not yet accepted. */
   readonly backlog: number;
+  /** Whether another process may listen there too, which takes over from this one or from which this one does. */
+  readonly reuseport: boolean;
 }
 
 /** `auth_http`, taken apart. */

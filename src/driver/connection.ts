@@ -51,6 +51,9 @@ const OUTPUT_OCTETS = 4_096;
 /** How long the last word of an interruption may take to be written, milliseconds. */
 const LAST_WORD_MS = 5_000;
 
+/** A client that is silent for so long while the process is to end is sent away, milliseconds. */
+const DRAIN_IDLE_MS = 1_000;
+
 const NO_OCTETS = new Uint8Array(0);
 
 /** RFC 4954 §6: a temporary failure, after which the client may try the same password again. */
@@ -81,7 +84,8 @@ export class Connection implements BoardedSession {
   #phase: JointPhase = "command";
   #ended: SessionOutcome | null = null;
   #sessionEnd = Number.POSITIVE_INFINITY;
-  #drainRequested = false;
+  /** Whether it is to end when its client falls silent, or at the next command. */
+  #drain: "when idle" | "now" | null = null;
   /** Whether a slot of the server's handshakes is taken. */
   #handshaking = false;
   #proxyProtocol: ProxyProtocolFacts | null = null;
@@ -99,7 +103,7 @@ export class Connection implements BoardedSession {
     this.#server = listener.server;
     this.#services = services;
     this.#input = new ClientInput(services.buffers);
-    this.#deadline = services.clock.deadline(() => this.interrupt("deadline"));
+    this.#deadline = services.clock.deadline(() => this.interrupt(this.#isIdle() ? "drain" : "deadline"));
     this.#context = newSessionContext(accepted, listener, services);
     this.#log = new SessionLog(listener.server, this.#context, services.clock);
   }
@@ -138,9 +142,23 @@ export class Connection implements BoardedSession {
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
   }
 
+  /**
+   * The process is to end: what is under way goes on, and once the client says nothing for a second while a command is
+   * awaited, it is asked to come back later.
+   */
+  drain(): void {
+    this.#drain ??= "when idle";
+    if (this.#phase === "command" && this.#ended === null) this.#deadline.arm(this.#idleTimeout());
+  }
+
+  /** Whether a deadline that is over means that the client may be sent away. */
+  #isIdle(): boolean {
+    return this.#drain === "when idle" && this.#phase === "command";
+  }
+
   /** Forces the move that the joint table has for where the session is. */
   interrupt(cause: Interruption): void {
-    if (cause === "drain") this.#drainRequested = true;
+    if (cause === "drain") this.#drain = "now";
     if (this.#ended !== null) return;
     const move = forcedMove(this.#phase, cause);
     if (move.outcome === null) return;
@@ -369,7 +387,7 @@ export class Connection implements BoardedSession {
         if (!await this.#read()) this.#over("client_closed");
         continue;
       }
-      if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#commandTimeout());
+      if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#idleTimeout());
       await this.#advance(
         line === LINE_TOO_LONG
           ? { kind: "line_too_long", begin: this.#input.beginning() }
@@ -385,7 +403,7 @@ export class Connection implements BoardedSession {
   }
 
   async #read(): Promise<boolean> {
-    if (this.#drainRequested) this.interrupt("drain");
+    if (this.#drain === "now") this.interrupt("drain");
     if (this.#ended !== null) throw SESSION_OVER;
     const read = await this.#input.read(this.#transport);
     if (read) this.#log.introduce();
@@ -665,7 +683,7 @@ export class Connection implements BoardedSession {
   }
 
   #enterCommandPhase(): void {
-    this.#enterPhase("command", "in auth state", this.#commandTimeout());
+    this.#enterPhase("command", "in auth state", this.#idleTimeout());
   }
 
   /** After a login that failed; in nginx the whole time begins again (spec §2.9). */
@@ -674,6 +692,11 @@ export class Connection implements BoardedSession {
       this.#sessionEnd = this.#services.clock.now() + this.#server.settings.timeout;
     }
     this.#enterCommandPhase();
+  }
+
+  #idleTimeout(): number {
+    const timeout = this.#commandTimeout();
+    return this.#drain === null ? timeout : Math.min(timeout, DRAIN_IDLE_MS);
   }
 
   /** `timeout` for each command, but no longer than what is left of `session_timeout`. */

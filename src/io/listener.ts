@@ -33,9 +33,9 @@ export async function openListener(
   { reusePort }: { readonly reusePort: boolean },
 ): Promise<AcceptLoop> {
   try {
-    const { address, backlog } = settings;
+    const { address, backlog, reuseport } = settings;
     if (address.kind === "unix") {
-      const socket = await openUnixSocket(address.path);
+      const socket = await openUnixSocket(address.path, reuseport);
       return new AcceptLoop(toSource(socket), address);
     }
     const socket = Deno.listen({

@@ -2,19 +2,58 @@
 const SOCKET_MODE = 0o666;
 
 /**
- * Listens on a Unix socket. A socket file that a dead process left behind is replaced; closing removes the file.
+ * Listens on a Unix socket. A socket file that a dead process left behind is replaced, and with `takeOver` that of a
+ * living one too: it keeps the connections that wait in its queue, and gets no more. Closing removes the file unless
+ * somebody has taken over.
  * @throws what `Deno.listen` throws, `AddrInUse` when somebody answers there.
  */
-export async function openUnixSocket(path: string): Promise<{ accept(): Promise<Deno.Conn>; close(): void }> {
-  const socket = await listenOrReplace(path);
-  Deno.chmodSync(path, SOCKET_MODE);
+export async function openUnixSocket(
+  path: string,
+  takeOver: boolean,
+): Promise<{ accept(): Promise<Deno.Conn>; close(): void }> {
+  const socket = takeOver ? listenInPlaceOf(path) : await listenOrReplace(path);
+  if (!takeOver) Deno.chmodSync(path, SOCKET_MODE);
+  const own = inodeOf(path);
   return {
     accept: () => socket.accept(),
     close: () => {
       socket.close();
-      removeQuietly(path);
+      if (inodeOf(path) === own) removeQuietly(path);
     },
   };
+}
+
+/** A name that leads to another socket from one moment to the next is never missing. */
+function listenInPlaceOf(path: string): Deno.UnixListener {
+  const own = `${path}.${Deno.pid}`;
+  removeQuietly(own);
+  const socket = Deno.listen({ transport: "unix", path: own });
+  try {
+    Deno.chmodSync(own, SOCKET_MODE);
+    if (!isSocketOrMissing(path)) throw new Deno.errors.AddrInUse(`${path} is no socket`);
+    Deno.renameSync(own, path);
+    return socket;
+  } catch (error) {
+    socket.close();
+    removeQuietly(own);
+    throw error;
+  }
+}
+
+function isSocketOrMissing(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket === true;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
+function inodeOf(path: string): number | null {
+  try {
+    return Deno.lstatSync(path).ino;
+  } catch {
+    return null;
+  }
 }
 
 async function listenOrReplace(path: string): Promise<Deno.UnixListener> {

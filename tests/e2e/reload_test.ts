@@ -204,3 +204,42 @@ Deno.test("an nginx configuration is read and converted again", async () => {
     }
   });
 });
+
+Deno.test("a process with reuseport takes over from another: ports, Unix sockets, pid file and admin listener", async () => {
+  await withTempDir(async (directory) => {
+    const path = `${directory}/m.sock`;
+    const socket = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = socket.addr;
+    socket.close();
+    const start = async (server_name: string, parameters = " reuseport") => {
+      const file = `${directory}/${server_name}.yaml`;
+      const listen = [`127.0.0.1:${port}`, `unix:${path}`].map((each) => each + parameters);
+      const admin_listen = `unix:${directory}/admin.sock`;
+      const mail = { ...MAIL, pid: "p.pid", admin_listen, server_name, servers: [{ listen }] };
+      await Deno.writeTextFile(file, JSON.stringify({ mail }));
+      return await PosternProcess.start(file);
+    };
+    const old = await start("old.test");
+    await using waiting = await DialogueClient.connect({ port });
+    await waiting.expect("220 old.test ESMTP ready");
+    // Without the parameter it is a mistake, as always.
+    await assert.rejects(start("mistaken.test", ""), /in use/);
+    assert.equal(await Deno.readTextFile(`${directory}/p.pid`), `${old.pid}\n`);
+    const next = await start("new.test");
+    try {
+      assert.equal(await greeting({ path }), "220 new.test ESMTP ready");
+      await next.event("admin_waiting");
+      const stopped = old.stop();
+      await waiting.expect(/^421 4\.3\.2 old\.test /);
+      await stopped;
+      await next.event("admin_listening");
+      assert.equal(await greeting({ port }), "220 new.test ESMTP ready");
+      assert.equal(await greeting({ path }), "220 new.test ESMTP ready");
+      assert.equal(await Deno.readTextFile(`${directory}/p.pid`), `${next.pid}\n`);
+      assert.equal((await runPostern(["reload", "--pid-file", `${directory}/p.pid`])).code, 0);
+    } finally {
+      await next.stop();
+    }
+    await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+  });
+});

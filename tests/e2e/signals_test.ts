@@ -43,3 +43,37 @@ Deno.test("the debugger that Deno opens on SIGUSR1 is shut at once, and Postern 
     });
   });
 });
+
+Deno.test("a drain lets a client finish that is at work, and sends it away when it is silent", async () => {
+  await using sink = new SmtpSink();
+  const mail = () => ({ xclient: "off", smtp_greeting_delay: "500ms" });
+  await withEdge({ callout: () => accepted(sink.port), mail }, async ({ postern, connect }) => {
+    await using idle = await connect();
+    await using working = await connect();
+    await using delayed = await connect(0, { greeting: false });
+    postern.signal("SIGTERM");
+    await postern.event("stopping");
+    // Each answer of these comes within the second that a client has.
+    await working.authPlain("alice", "secret");
+    await working.sendMessage("Subject: late\r\n\r\nx\r\n");
+    await delayed.expect("220 mail.test ESMTP ready");
+    await idle.expect(/^421 4\.3\.2 mail\.test /);
+    await idle.expectEnd();
+    await delayed.expect(/^421 4\.3\.2 mail\.test /);
+    await working.quit();
+    await postern.event("stopped");
+  });
+  assert.equal(sink.messages.length, 1);
+});
+
+Deno.test("worker_shutdown_timeout bounds what SIGQUIT waits for", async () => {
+  await using sink = new SmtpSink();
+  const mail = () => ({ xclient: "off", worker_shutdown_timeout: "200ms" });
+  await withEdge({ callout: () => accepted(sink.port), mail }, async ({ postern, connect }) => {
+    await using client = await connect();
+    await client.authPlain("alice", "secret");
+    postern.signal("SIGQUIT");
+    await client.expectEnd();
+    await postern.event("stopped");
+  });
+});

@@ -14,7 +14,7 @@ const GOOD: readonly (readonly [string, readonly string[]])[] = [
   ["127.0.0.1:2500-2503", ["127.0.0.1:2500", "127.0.0.1:2501", "127.0.0.1:2502", "127.0.0.1:2503"]],
   ["25-26", ["0.0.0.0:25", "0.0.0.0:26"]],
   ["*:25 ssl proxy_protocol backlog=64", ["0.0.0.0:25 ssl proxy_protocol backlog=64"]],
-  ["25 reuseport bind", ["0.0.0.0:25"]],
+  ["25 reuseport bind", ["0.0.0.0:25 reuseport"]],
   ["25 backlog=511", ["0.0.0.0:25"]],
   ["[::]:25 ipv6only=OFF", ["[::]:25 ipv6only=off"]],
 ];

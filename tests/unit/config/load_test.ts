@@ -28,6 +28,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
       ssl: false,
       proxy_protocol: false,
       backlog: 511,
+      reuseport: false,
     }],
     server_name: "box.example",
     compat: "off",

@@ -91,6 +91,31 @@ Deno.test("a Unix socket is open to all, replaces a stale file, and is removed a
   }
 });
 
+Deno.test("a Unix socket with reuseport takes over from a living one, which serves who waits there", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/postern.sock`;
+  const address = { kind: "unix", path } as const;
+  const settings = { ...on(address), reuseport: true };
+  try {
+    const old = await openListener(settings, alone);
+    const waiting = await dial(address);
+    const next = await openListener(settings, alone);
+    await arrivesAt(next, address);
+    (await old.accept())!.close();
+    waiting.close();
+    old.close();
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o666);
+    await arrivesAt(next, address);
+    next.close();
+    assert.deepEqual(Array.from(Deno.readDirSync(directory)), []);
+    await Deno.writeTextFile(path, "not a socket");
+    await assert.rejects(openListener(settings, alone), ListenError);
+    assert.equal(await Deno.readTextFile(path), "not a socket");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("accept() passes over connections that were reset, without a wait for each", async () => {
   const { client, server } = await connectedPair();
   const failures = [

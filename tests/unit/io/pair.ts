@@ -5,7 +5,14 @@ import type { SocketAddress, Transport } from "../../../src/ports/transport.ts";
 
 /** Settings of a listener on `address`. */
 export function on(address: SocketAddress): ListenSettings {
-  return { address, text: JSON.stringify(address), ssl: false, proxy_protocol: false, backlog: 64 };
+  return {
+    address,
+    text: JSON.stringify(address),
+    ssl: false,
+    proxy_protocol: false,
+    backlog: 64,
+    reuseport: false,
+  };
 }
 
 /** Settings of a listener on a TCP address; port 0 by default. */
