@@ -5,11 +5,12 @@
  */
 import type { AccessLogTarget, Config, LogTarget, ServerSettings } from "../config/settings.ts";
 import type { AccessLog } from "../ports/access_log.ts";
-import type { Log } from "../ports/telemetry.ts";
+import type { Log, Metrics } from "../ports/telemetry.ts";
 import { composeLogs } from "../telemetry/composed_log.ts";
 import { composeAccessLogs, type LineAccessLog } from "../telemetry/access_log.ts";
 import type { LineLog } from "../telemetry/line_log.ts";
 import { destinationKey, LogOutputs } from "../telemetry/log_outputs.ts";
+import { NO_METRICS } from "../telemetry/metrics.ts";
 import { type LogOrigin, openAccessLog, openErrorLog, openLog } from "../telemetry/open_log.ts";
 
 /** The logs that a configuration asks for. */
@@ -61,9 +62,14 @@ export function openLogs(config: Config, origin: LogOrigin = originOf(new LogOut
   };
 }
 
-/** The process itself, with its destinations. */
-export function originOf(outputs: LogOutputs): LogOrigin {
-  return { open: (to) => outputs.open(to), worker: null };
+/** The process itself, with its destinations; lost lines are counted where `metrics` says. */
+export function originOf(outputs: LogOutputs, metrics: Pick<Metrics, "count"> = NO_METRICS): LogOrigin {
+  return { open: (to) => outputs.open(to), worker: null, lost: countLost(metrics) };
+}
+
+/** Counts lines of logs that were lost. */
+export function countLost(metrics: Pick<Metrics, "count">): NonNullable<LogOrigin["lost"]> {
+  return (log, lines) => metrics.count("log_lines_dropped", log, lines);
 }
 
 function keyOf({ to, level }: LogTarget): string {

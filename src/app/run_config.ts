@@ -9,6 +9,7 @@ import { SignInHolds } from "../driver/sign_in_holds.ts";
 import { createClock } from "../io/deadlines.ts";
 import type { Clock } from "../ports/clock.ts";
 import { LogOutputs } from "../telemetry/log_outputs.ts";
+import type { LogOrigin } from "../telemetry/open_log.ts";
 import { MetricMemory } from "../telemetry/metric_memory.ts";
 import { CountedMetrics } from "../telemetry/metrics.ts";
 import { AdminListener } from "./admin_listener.ts";
@@ -31,16 +32,17 @@ import { serveWithWorkers, workerCount, type Workers } from "./workers.ts";
  */
 export async function runConfig(config: Config, read: () => ChosenConfig): Promise<void> {
   const outputs = new LogOutputs();
-  const open = (next: Config) => openLogsOrExplain(next, outputs);
+  // What the process counts besides its sessions.
+  const counts = new MetricMemory();
+  const metrics = new CountedMetrics(counts);
+  const open = (next: Config) => openLogsOrExplain(next, originOf(outputs, metrics));
   const logs = open(config);
   const log = new CurrentLog(logs.process);
   const guard = guardThread(log);
   const signals = new ProcessSignals(log);
   let inForce = () => logs;
   const clock = createClock();
-  // What the process counts besides its sessions.
-  const counts = new MetricMemory();
-  const limits = await openLimits(config.main, { clock, log, metrics: new CountedMetrics(counts) });
+  const limits = await openLimits(config.main, { clock, log, metrics });
   let admin: AdminListener | null = null;
   let files: ProcessFiles | null = null;
   try {
@@ -78,9 +80,9 @@ interface Parts {
   readonly limits: ProcessLimits;
 }
 
-function openLogsOrExplain(config: Config, outputs: LogOutputs): Logs {
+function openLogsOrExplain(config: Config, origin: LogOrigin): Logs {
   try {
-    return openLogs(config, originOf(outputs));
+    return openLogs(config, origin);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot open a log: ${reason}`, { cause: error });

@@ -15,7 +15,7 @@ import { CurrentLog } from "./current_log.ts";
 import { createClock } from "../io/deadlines.ts";
 import { limitPorts } from "./limits.ts";
 import { PostedLimitStore } from "./posted_limits.ts";
-import { type Logs, openLogs } from "./open_logs.ts";
+import { countLost, type Logs, openLogs } from "./open_logs.ts";
 import { PostedLines } from "./posted_lines.ts";
 import { type Postern, type PreparedConfig, serve } from "./serve.ts";
 import type { CertificateExpiry } from "./tls_files.ts";
@@ -90,7 +90,8 @@ async function start(message: ToWorker & { readonly kind: "start" }) {
   failsOpen = message.config.main.limit_store_failure === "open";
   const { worker, config, metrics, connections, listeners, markKey } = message;
   holds.set(message.holds.users, message.holds.waitMs);
-  const origin: LogOrigin = { open: (to) => lines.open(to), worker };
+  const counted = new CountedMetrics(new MetricMemory(metrics));
+  const origin: LogOrigin = { open: (to) => lines.open(to), worker, lost: countLost(counted) };
   openOwnLogs = (config) => openLogs(config, origin);
   const logs = openOwnLogs(config);
   const log = new CurrentLog(logs.process);
@@ -100,7 +101,7 @@ async function start(message: ToWorker & { readonly kind: "start" }) {
     const postern = await serve(config, {
       log,
       logs,
-      metrics: new CountedMetrics(new MetricMemory(metrics)),
+      metrics: counted,
       limits: limitPorts({ store: limits, markKey }),
       worker: { nextConnection: () => Number(Atomics.add(count, 0, 1n)) + 1, listeners },
       board,

@@ -148,6 +148,7 @@ export type CounterName =
   | "tls_server_names"
   | "tls_refused"
   | "not_smtp"
+  | "log_lines_dropped"
   | "limit_hits"
   | "login_backoff"
   | "limit_store"

@@ -53,6 +53,10 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   },
   not_smtp: { label: "protocol", help: "Clients that spoke something else than SMTP, by what it was." },
   tls_refused: { label: "mode", help: "Handshakes with clients that were refused for ssl_max_handshakes." },
+  log_lines_dropped: {
+    label: "log",
+    help: "Log lines that nobody could write, by the directive of the log.",
+  },
   limit_hits: { label: "limit", help: "Connections, logins, messages and recipients that a limit refused." },
   login_backoff: {
     label: "what",

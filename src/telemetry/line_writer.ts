@@ -29,6 +29,8 @@ export interface LineWriterOptions {
   readonly flushMs?: number;
   /** How long a line waits for others, in milliseconds; 0 by default. Urgent ones do not wait. */
   readonly gatherMs?: number;
+  /** Told of lines that nobody will ever read. */
+  readonly lost?: (lines: number) => void;
 }
 
 /** A bounded queue of lines before a {@linkcode LogSink}. None of its methods throws or rejects. */
@@ -37,6 +39,7 @@ export class LineWriter {
   readonly #own: OwnLine;
   readonly #flushMs: number;
   readonly #gatherMs: number;
+  readonly #lost: (lines: number) => void;
   readonly #encoder = new TextEncoder();
   #pending = "";
   #pendingLines = 0;
@@ -53,6 +56,7 @@ export class LineWriter {
     this.#own = own;
     this.#flushMs = options.flushMs ?? FLUSH_MS;
     this.#gatherMs = options.gatherMs ?? 0;
+    this.#lost = options.lost ?? (() => {});
   }
 
   /** Whether it was closed: later lines are ignored. */
@@ -64,7 +68,7 @@ export class LineWriter {
   write(line: string, urgent = false): void {
     if (this.#closed) return;
     if (this.#pending.length + line.length > BUFFER_UNITS) {
-      this.#dropped++;
+      this.#drop(1);
       return;
     }
     this.#append(line);
@@ -148,10 +152,15 @@ export class LineWriter {
       this.#dropped -= dropped;
     } catch {
       // There is nowhere to tell it now; the count is told when the sink works again.
-      this.#dropped += lines;
+      this.#drop(lines);
       // A torn line must not swallow the next one.
       if (written > 0) this.#pending = "\n" + this.#pending;
     }
+  }
+
+  #drop(lines: number): void {
+    this.#dropped += lines;
+    this.#lost(lines);
   }
 
   #droppedLine(): string {

@@ -25,22 +25,24 @@ export interface LogOrigin {
   readonly open: (to: LogTarget["to"]) => LogSink;
   /** Number of the worker that logs, from 1; null for the process itself. */
   readonly worker: number | null;
+  /** Told of lines that were lost, and of which log. */
+  readonly lost?: (log: "log" | "error_log" | "access_log", lines: number) => void;
 }
 
 /**
  * Opens the structured log that `target` asks for.
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
  */
-export function openLog(target: LogTarget, { open, worker }: LogOrigin): JsonLog {
-  return new JsonLog(open(target.to), optionsOf(target), worker);
+export function openLog(target: LogTarget, { open, worker, lost }: LogOrigin): JsonLog {
+  return new JsonLog(open(target.to), optionsOf(target, (lines) => lost?.("log", lines)), worker);
 }
 
 /**
  * Opens a log in nginx's line format.
  * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} when its file cannot be opened.
  */
-export function openErrorLog(target: LogTarget, { open, worker }: LogOrigin): NginxLog {
-  return new NginxLog(open(target.to), optionsOf(target), worker);
+export function openErrorLog(target: LogTarget, { open, worker, lost }: LogOrigin): NginxLog {
+  return new NginxLog(open(target.to), optionsOf(target, (lines) => lost?.("error_log", lines)), worker);
 }
 
 /** A destination of the access log as the configuration has it (`access_log`). */
@@ -55,12 +57,17 @@ export interface AccessLogTarget {
  */
 export function openAccessLog(
   { to, format }: AccessLogTarget,
-  { open, worker }: LogOrigin,
+  { open, worker, lost }: LogOrigin,
   writer: LineWriter | null,
 ): LineAccessLog {
-  return new LineAccessLog(writer ?? open(to), { format, worker, gatherMs: GATHER_MS });
+  return new LineAccessLog(writer ?? open(to), {
+    format,
+    worker,
+    gatherMs: GATHER_MS,
+    lost: (lines) => lost?.("access_log", lines),
+  });
 }
 
-function optionsOf({ to, level }: LogTarget): LineLogOptions {
-  return { level: to.kind === "off" ? "off" : level, gatherMs: GATHER_MS };
+function optionsOf({ to, level }: LogTarget, lost: (lines: number) => void): LineLogOptions {
+  return { level: to.kind === "off" ? "off" : level, gatherMs: GATHER_MS, lost };
 }

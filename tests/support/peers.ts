@@ -14,6 +14,8 @@ const PACKAGES = {
   "smtp-sink": "postfix",
   nginx: "nginx",
   "redis-server": "redis-server",
+  prometheus: "prometheus",
+  promtool: "prometheus",
 } as const;
 
 /** A program that {@linkcode peerTest} can look for. */

@@ -101,6 +101,21 @@ Deno.test("JsonLog bounds the lines that wait, and reports how many it dropped",
   assert.ok(written >= 15 && written < 40);
 });
 
+Deno.test("JsonLog tells at once of every line that is lost, whether the sink fails or is too slow", async () => {
+  const sink = new MemorySink();
+  let lost = 0;
+  const log = new JsonLog(sink, { level: "info", lost: (lines) => lost += lines });
+  sink.broken = true;
+  log.event("info", "a", "m", null);
+  await log.flush();
+  assert.equal(lost, 1);
+  sink.hold();
+  for (let count = 0; count < 3; count++) log.event("info", "a", "x".repeat(700 * 1024), null);
+  assert.equal(lost, 3);
+  sink.release();
+  await log.close();
+});
+
 Deno.test("JsonLog survives a sink that fails, and tells the loss when it works again", async () => {
   const { sink, log } = memoryLog();
   sink.broken = true;
