@@ -1,7 +1,7 @@
 /**
  * Writes what is generated: from the definitions of the directives their table in README.md and the JSON Schema for
- * editors, from the list of differences that the conformance dialogues name the table of them, and from the list of
- * endings theirs. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
+ * editors, from the list of differences that the conformance dialogues name the table of them, and from the lists of
+ * endings and of metrics theirs. With `--check` it writes nothing, names what is out of date, and exits with 1 if anything is.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { parse } from "@std/yaml";
 import { configSchema } from "../src/config/json_schema.ts";
 import { directiveTable } from "../src/config/reference.ts";
 import { endingTable } from "../src/telemetry/endings.ts";
+import { metricsTable } from "./metrics_table.ts";
 
 /** The lines of README.md between which the table stands. */
 export const TABLE_BEGIN = "<!-- directives: begin, written by `deno task generate` -->";
@@ -29,6 +30,10 @@ export const DIFFERENCES_END = "<!-- differences: end -->";
 /** The same for the endings of sessions. */
 export const ENDINGS_BEGIN = "<!-- endings: begin, written by `deno task generate` -->";
 export const ENDINGS_END = "<!-- endings: end -->";
+
+/** The same for the metrics. */
+export const METRICS_BEGIN = "<!-- metrics: begin, written by `deno task generate` -->";
+export const METRICS_END = "<!-- metrics: end -->";
 
 interface Difference {
   readonly what: string;
@@ -66,6 +71,7 @@ function withTables(readme: string): string | null {
     [TABLE_BEGIN, TABLE_END, directiveTable()],
     [DIFFERENCES_BEGIN, DIFFERENCES_END, differenceTable(readDifferences())],
     [ENDINGS_BEGIN, ENDINGS_END, endingTable()],
+    [METRICS_BEGIN, METRICS_END, metricsTable()],
   ];
   return tables.reduce<string | null>(
     (text, [begin, end, table]) =>

@@ -121,6 +121,11 @@ export class Generation {
     this.abandon();
   }
 
+  /** Has the auth services asked anew for everybody. */
+  forgetAnswers(): void {
+    for (const server of this.#servers) server.auth.forgetAll?.();
+  }
+
   /** Ends what would have served: no session began. */
   abandon(): void {
     for (const server of this.#servers) server.auth.close();

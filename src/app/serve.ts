@@ -195,6 +195,11 @@ class RunningPostern implements Postern {
     this.#alone = alone;
     this.#release = release;
     this.#sockets = new ListenSockets((accepted, listener) => this.#serve(accepted, listener));
+    if (services.holds !== null) {
+      services.holds.released = () => {
+        for (const generation of this.#generations) generation.forgetAnswers();
+      };
+    }
   }
 
   get sessions(): number {

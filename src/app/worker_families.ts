@@ -25,7 +25,11 @@ export function workerFamilies(answers: readonly WorkerAnswer[], crashes: number
       [...certificates].map(([file, value]) => ({ labels: { file }, value })),
     ),
     gauge("postern_worker_up", "Whether a worker answered within a second just now.", up),
-    gauge("postern_worker_reply_seconds", "How long that took: how far its loop lags behind.", reply),
+    gauge(
+      "postern_worker_reply_seconds",
+      "How long that answer took: how far the loop of the worker lags behind.",
+      reply,
+    ),
     gauge("postern_worker_heap_bytes", "Memory that the objects of a worker take.", heap),
     counter("postern_worker_crashes_total", "Workers that crashed and were replaced.", [
       { labels: {}, value: crashes },

@@ -69,6 +69,11 @@ export class AuthCache implements AuthBackend {
     if (question.salt === null && this.#accepted.delete(this.#digests.name(question))) this.#count("dropped");
   }
 
+  /** Drops all answers that let somebody in. */
+  forgetAll(): void {
+    this.#accepted.clear();
+  }
+
   close(): void {
     this.#accepted.clear();
     this.#refused.clear();

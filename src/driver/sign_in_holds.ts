@@ -7,13 +7,16 @@ export type HoldEnd = "free" | "released" | "late";
 export class SignInHolds {
   readonly #held = new Map<string, PromiseWithResolvers<void>>();
   #waitMs = 0;
+  /** Called when users are released, before their sign-ins go on: what was known of them is no longer true. */
+  released: () => void = () => {};
 
   /** Holds exactly these users from now on, each sign-in for `waitMs` at most; those of all others go on. */
   set(users: readonly string[], waitMs: number): void {
     this.#waitMs = waitMs;
     const wanted = new Set(users.map(foldCase));
-    for (const [user, { resolve }] of this.#held) {
-      if (wanted.has(user)) continue;
+    const free = [...this.#held].filter(([user]) => !wanted.has(user));
+    if (free.length > 0) this.released();
+    for (const [user, { resolve }] of free) {
       this.#held.delete(user);
       resolve();
     }

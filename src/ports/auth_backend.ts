@@ -124,6 +124,8 @@ export interface AuthBackend {
   ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer>;
   /** Says that the answer to a question turned out to be of no use, for a backend that remembers answers. */
   forget?(question: AuthQuestion): void;
+  /** Drops all answers that let somebody in: mailboxes have moved. */
+  forgetAll?(): void;
   /** Releases idle connections. Idempotent. */
   close(): void;
 }

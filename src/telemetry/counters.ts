@@ -45,7 +45,7 @@ export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   },
   upstream_failovers: {
     label: ["stage", "code"],
-    help: "Those of them after which the next mail server was tried.",
+    help: "Failed dialogues with mail servers after which the next server was tried.",
   },
   upstream_rests: {
     label: "state",

@@ -220,3 +220,11 @@ Deno.test("AuthCache gives a question up when the last session that waits for it
   late.abort();
   assert.equal((await scene.cache.ask(question({ user: "late" }), late.signal)).kind, "failed");
 });
+
+Deno.test("AuthCache asks anew for everybody who was let in when all is forgotten, not for who was refused", async () => {
+  const scene = new Scene();
+  scene.answer = ({ user }) => user === "eve" ? no() : yes();
+  assert.equal(await scene.asks({ user: "ada" }, { user: "bob" }, { user: "eve" }), 3);
+  scene.cache.forgetAll();
+  assert.equal(await scene.asks({ user: "ada" }, { user: "bob" }, { user: "eve" }), 2);
+});
