@@ -13,6 +13,7 @@ import type { AuthHttpService, AuthHttpTarget, ServerSettings } from "../config/
 import { HandshakeSlots } from "../driver/handshake_slots.ts";
 import type { ServerRuntime } from "../driver/runtime.ts";
 import type { LimitPorts } from "../driver/session_limits.ts";
+import { createBoundDialer } from "../io/bound_dialer.ts";
 import { createResolver } from "../io/resolver.ts";
 import { ehloLines } from "../policy/capabilities.ts";
 import type { AccessLog } from "../ports/access_log.ts";
@@ -58,6 +59,7 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
     resolver: settings.resolver === null
       ? null
       : createResolver(settings.resolver, settings.resolver_timeout, ports.clock),
+    dialer: settings.proxy_bind === null ? null : createBoundDialer(ports.dialer, settings.proxy_bind),
     upstreamTls: Object.freeze({
       verify: settings.proxy_ssl_verify,
       trustedCertificates: await readOptional(settings.proxy_ssl_trusted_certificate),

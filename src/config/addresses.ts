@@ -82,6 +82,16 @@ export const localAddress: ScalarType<SocketAddress> = scalar({
   print: formatSocketAddress,
 });
 
+/** An IP address, in its one canonical form. */
+export const ipAddress: ScalarType<string> = scalar({
+  expected: 'an IP address such as "192.0.2.1" or "2001:db8::1"',
+  readText(text) {
+    const address = parseIp(text.replace(/^\[(.*:.*)\]$/, "$1"));
+    return address === null ? new Refusal() : formatIp(address);
+  },
+  print: (address) => address,
+});
+
 /** Why a name cannot stand where a listener is opened. */
 export function refuseName(name: string): string {
   const instead = name.toLowerCase() === "localhost" ? ' such as "127.0.0.1" or "[::1]"' : "";

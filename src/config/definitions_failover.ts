@@ -1,9 +1,10 @@
-/** Directives of what is done when a service or a mail server fails, after nginx's proxy and upstream modules. */
+/** Directives of how mail servers are reached and what is done when one or a service fails, after nginx's proxy and upstream modules. */
+import { ipAddress } from "./addresses.ts";
 import { authCache } from "./auth_cache.ts";
 import type { DirectiveTable } from "./directive.ts";
 import type { ServerSettings } from "./settings.ts";
 import { flag, integer, time } from "./simple_types.ts";
-import { orOff } from "./value_type.ts";
+import { listOf, orOff } from "./value_type.ts";
 
 type CalloutFailoverSettings = Pick<ServerSettings, "auth_http_next_upstream_timeout" | "auth_http_cache">;
 
@@ -28,6 +29,7 @@ export const calloutFailoverDirectives = {
 
 type NextUpstreamSettings = Pick<
   ServerSettings,
+  | "proxy_bind"
   | "proxy_next_upstream"
   | "proxy_next_upstream_tries"
   | "proxy_next_upstream_timeout"
@@ -35,6 +37,15 @@ type NextUpstreamSettings = Pick<
 >;
 
 export const nextUpstreamDirectives = {
+  proxy_bind: {
+    context: "both",
+    type: orOff(listOf(ipAddress, { expected: "addresses of this machine", words: true, least: 1 })),
+    default: "off",
+    doc: "Addresses of this machine that connections to mail servers come from, in turns.",
+    source: "Postern",
+    note:
+      "The name is from nginx's stream module, which takes one address, and ports, variables and `transparent`.",
+  },
   proxy_next_upstream: {
     context: "both",
     type: flag,

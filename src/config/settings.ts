@@ -261,6 +261,8 @@ export interface ServerSettings {
   // upstream
   readonly proxy_buffer: number;
   readonly proxy_connect_timeout: number;
+  /** Addresses of this machine that connections come from, in turns; null leaves the choice to the system. */
+  readonly proxy_bind: readonly string[] | null;
   readonly proxy_timeout: number;
   /** Whether the next server is tried when one fails. */
   readonly proxy_next_upstream: boolean;

@@ -37,7 +37,6 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   proxy_ssl_server_name: "the name is always sent",
   proxy_ssl_session_reuse: NO_OPENSSL,
   proxy_ssl_password_file: 'write the key of "proxy_ssl_certificate_key" without a pass phrase',
-  proxy_bind: "the runtime gives no way to choose the local address of a connection",
   include: "a configuration is one file",
 
   // main and events contexts

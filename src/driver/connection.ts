@@ -578,6 +578,7 @@ export class Connection implements BoardedSession {
     const { clock, metrics } = this.#services;
     const began = clock.now();
     const facts = this.#clientFacts();
+    const { dialer } = this.#server;
     const result = await openFirstUpstream(
       answer.upstreams,
       (target) => ({
@@ -599,7 +600,7 @@ export class Connection implements BoardedSession {
           this.#log.upstreamResting(address, rests);
         },
       },
-      this.#services,
+      dialer === null ? this.#services : { ...this.#services, dialer },
       this.#signal,
     );
     const seconds = (clock.now() - began) / 1000;

@@ -35,6 +35,8 @@ export interface ServerRuntime {
   readonly handshakes: HandshakeSlots;
   /** Null without `resolver`. */
   readonly resolver: Resolver | null;
+  /** Opens its mail servers with `proxy_bind`; else null, and the dialer of all does. */
+  readonly dialer: Dialer | null;
   /** TLS towards the mail server, but for the name, which may be the mail server's own. */
   readonly upstreamTls: Omit<UpstreamTlsOptions, "serverName">;
 }

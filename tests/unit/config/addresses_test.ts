@@ -2,6 +2,7 @@ import { formatSocketAddress } from "../../../src/bytes/socket_address.ts";
 import assert from "node:assert/strict";
 import {
   addressRange,
+  ipAddress,
   localAddress,
   parseHostAndPort,
   resolverTarget,
@@ -100,5 +101,20 @@ Deno.test("resolverTarget says what is wrong with its parameters", () => {
   ];
   for (const [text, expected] of rows) {
     assert.match(readAs(resolverTarget, text).problems.join(), expected, text);
+  }
+});
+
+Deno.test("an IP address is read in any form and written in one", () => {
+  for (
+    const [text, expected] of [["192.0.2.1", "192.0.2.1"], ["2001:DB8:0::1", "2001:db8::1"], ["[::1]", "::1"]]
+  ) {
+    assert.equal(readAs(ipAddress, JSON.stringify(text)).value, expected);
+  }
+  for (const text of ["mx.test", "192.0.2", "[192.0.2.1]", "192.0.2.1:25", "$remote_addr"]) {
+    assert.match(
+      readAs(ipAddress, JSON.stringify(text)).problems.join(),
+      /expected an IP address such as/,
+      text,
+    );
   }
 });

@@ -96,6 +96,7 @@ Deno.test("loadConfig() gives nginx's defaults where nothing else is said", () =
     proxy_ssl_trusted_certificate: null,
     proxy_ssl_certificate: null,
     proxy_ssl_certificate_key: null,
+    proxy_bind: null,
     proxy_next_upstream: true,
     proxy_next_upstream_tries: 0,
     proxy_next_upstream_timeout: 0,

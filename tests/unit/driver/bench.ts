@@ -226,6 +226,7 @@ export class Bench {
       resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },
       log: this.#log(),
       access: this.#access(),
+      dialer: null,
       upstreamTls: { verify: true, trustedCertificates: null, certificate: null, certificateKey: null },
     };
   }
