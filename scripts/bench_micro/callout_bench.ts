@@ -30,6 +30,7 @@ const PLAIN: AuthQuestion = {
   envelope: null,
   tls: null,
   sessionId: "0123456789abcdef",
+  traceparent: null,
 };
 
 const ENVELOPE: AuthQuestion = {

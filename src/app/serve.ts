@@ -22,6 +22,8 @@ import type { SocketAddress, Transport } from "../ports/transport.ts";
 import { checkFree } from "./free_addresses.ts";
 import { Generation, type GenerationListener } from "./generation.ts";
 import { pinPorts } from "./pinned_ports.ts";
+import { runtimeTracer } from "../telemetry/runtime_tracer.ts";
+import { VERSION } from "./version.ts";
 import { limitPorts, openLimits } from "./limits.ts";
 import type { CertificateExpiry } from "./tls_files.ts";
 
@@ -117,6 +119,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Post
     dialer: createDialer(),
     log,
     metrics,
+    tracer: runtimeTracer(VERSION),
     nextConnection,
     board,
     holds,

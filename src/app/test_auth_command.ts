@@ -101,6 +101,7 @@ async function ask({ server, question, client, helo, tls }: Asked, io: CommandIo
       proxyProtocol: null,
       tls,
       sessionId: "test-auth",
+      traceparent: null,
     }, new AbortController().signal);
     const ms = Math.round(performance.now() - began);
     const who = server.auth_http === null

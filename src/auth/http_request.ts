@@ -97,6 +97,8 @@ export function formatRequest(template: RequestTemplate, question: AuthQuestion)
   }
   if (tls !== null) text += formatTls(tls, template.options);
   if (!template.options.nginxHeadersOnly) text += formatOwnHeaders(question);
+  // Only where the operator has turned tracing on.
+  if (question.traceparent !== null) text += `traceparent: ${question.traceparent}\r\n`;
   for (const part of template.headers) {
     text += typeof part === "string" ? part : escapeCredential(variableValues[part.variable](question));
   }

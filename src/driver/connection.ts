@@ -105,7 +105,7 @@ export class Connection implements BoardedSession {
     this.#input = new ClientInput(services.buffers);
     this.#deadline = services.clock.deadline(() => this.interrupt(this.#isIdle() ? "drain" : "deadline"));
     this.#context = newSessionContext(accepted, listener, services);
-    this.#log = new SessionLog(listener.server, this.#context, services.clock);
+    this.#log = new SessionLog(listener.server, this.#context, services);
   }
 
   /** Runs the session to its end. Never rejects; the connection is closed when it settles. */
@@ -522,6 +522,7 @@ export class Connection implements BoardedSession {
       proxyProtocol: this.#proxyProtocol,
       tls: this.#transport.tls,
       sessionId: this.#context.id,
+      traceparent: this.#log.traceparent,
     };
   }
 

@@ -8,6 +8,7 @@ import type { AccessLog } from "../ports/access_log.ts";
 import type { AuthBackend } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Resolver } from "../ports/resolver.ts";
+import type { Tracer } from "../ports/tracer.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { Dialer, SocketAddress, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
@@ -56,6 +57,8 @@ export interface Services {
   /** Where the process is told of: `log`, and the `error_log` of `mail:`. */
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Null where nothing is traced. */
+  readonly tracer: Tracer | null;
   /** Where clients are counted, for servers that limit them. */
   readonly limits: LimitPorts;
   readonly buffers: BufferPool;

@@ -17,6 +17,7 @@ import { clientHostPort } from "./client_host_port.ts";
 import type { RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { type SessionEnd, SessionRecording } from "./session_record.ts";
+import { SessionTrace } from "./session_trace.ts";
 import { withoutSecret } from "./secret_echo.ts";
 import type { FailedUpstream } from "./upstream_tries.ts";
 
@@ -49,19 +50,32 @@ export class SessionLog {
   #introduced = false;
   /** Null where no access log is written. */
   readonly #recording: SessionRecording | null;
+  /** Null where the runtime does not trace. */
+  readonly #trace: SessionTrace | null;
 
-  constructor({ log, settings, access }: ServerRuntime, context: SessionContext, clock: Clock) {
+  constructor(
+    { log, settings, access }: ServerRuntime,
+    context: SessionContext,
+    { clock, tracer }: Pick<Services, "clock" | "tracer">,
+  ) {
     this.#log = log;
     this.#settings = settings;
     this.#context = context;
     this.#clock = clock;
     this.startedAt = clock.now();
     this.#recording = access === null ? null : new SessionRecording(access, context, this.startedAt);
+    this.#trace = tracer === null ? null : new SessionTrace(tracer);
+  }
+
+  /** For requests to other services; null where nothing is traced. */
+  get traceparent(): string | null {
+    return this.#trace?.traceparent ?? null;
   }
 
   /** The session enters another stage. */
   enter(stage: SessionState): void {
     this.#recording?.enter(stage, this.#clock.now());
+    this.#trace?.enter(stage);
   }
 
   /** The callout is asked. */
@@ -102,6 +116,7 @@ export class SessionLog {
   /** What the callout said; only what did not let the client in has a line. */
   answer(answer: AuthAnswer, { secret }: ClientQuestion): void {
     this.#recording?.answered(answer);
+    if (answer.kind === "failed") this.#trace?.failed(answer.code);
     if (answer.kind === "refused") {
       const said = quoteText(withoutSecret(answer.text, secret));
       this.note("info", "client_login_failed", `client login failed: ${said}`);
@@ -124,6 +139,7 @@ export class SessionLog {
 
   upstreamFailure(failure: FailedUpstream): void {
     const { stage, code, reply } = failure;
+    this.#trace?.failed(code);
     this.#recording?.notOpened(
       stage,
       code,
@@ -156,6 +172,7 @@ export class SessionLog {
   end(facts: Omit<SessionEnd, "now">): number {
     const now = this.#clock.now();
     const seconds = (now - this.startedAt) / 1000;
+    this.#trace?.end(facts.outcome, this.#context, facts.tls);
     if (!this.#introduced && facts.outcome === "client_closed") {
       this.#tell("debug", "client_silent", "client connected and went without a word", { seconds });
       return seconds;

@@ -42,6 +42,8 @@ export interface AuthQuestion {
   readonly tls: TlsFacts | null;
   /** Id of the session, as in every log line. */
   readonly sessionId: string;
+  /** Span that the question belongs to (W3C Trace Context), or null where nothing is traced. */
+  readonly traceparent: string | null;
 }
 
 /** TLS towards the mail server (`proxy_ssl`). */

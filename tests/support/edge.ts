@@ -5,7 +5,7 @@
  */
 import { type CertificateAndKey, type TestCertificates, testCertificates } from "./certificates.ts";
 import { DialogueClient } from "./dialogue_client.ts";
-import { PosternProcess } from "./postern_process.ts";
+import { type Environment, PosternProcess } from "./postern_process.ts";
 import { type CalloutAnswer, type CalloutRequest, ScriptedCallout } from "./scripted_callout.ts";
 import { withTempDir } from "./temp_dir.ts";
 
@@ -42,6 +42,7 @@ export interface EdgeSetup {
   readonly mail?: (files: CertificateFiles) => Directives;
   /** Directives of each server; `listen: 127.0.0.1:0` unless said otherwise. Default: one plain server. */
   readonly servers?: (files: CertificateFiles) => readonly Directives[];
+  readonly env?: Environment;
 }
 
 /** The running proxy and its surroundings. */
@@ -76,7 +77,7 @@ export async function withEdge(setup: EdgeSetup, body: (edge: Edge) => Promise<v
           if (options.greeting !== false) await client.expect("220 mail.test ESMTP ready");
           return client;
         },
-      }));
+      }), setup.env);
   });
 }
 
@@ -85,10 +86,11 @@ export async function withPostern(
   config: Directives,
   directory: string,
   body: (postern: PosternProcess) => Promise<void>,
+  env: Environment = {},
 ): Promise<void> {
   const file = `${directory}/postern.yaml`;
   await Deno.writeTextFile(file, JSON.stringify(config, null, 2));
-  const postern = await PosternProcess.start(file);
+  const postern = await PosternProcess.start(file, env);
   let failed = true;
   try {
     await body(postern);

@@ -17,6 +17,9 @@ const START_MS = 60_000;
 /** One line of the log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string; readonly msg: string };
 
+/** Environment variables besides the test's own. */
+export type Environment = Readonly<Record<string, string>>;
+
 /** A running `postern run --config FILE`. */
 export class PosternProcess {
   /** Every line of the log so far. */
@@ -38,16 +41,16 @@ export class PosternProcess {
   }
 
   /** Starts the process and waits until it listens on everything. */
-  static start(configFile: string): Promise<PosternProcess> {
-    return PosternProcess.startWith(["--config", configFile]);
+  static start(configFile: string, env: Environment = {}): Promise<PosternProcess> {
+    return PosternProcess.startWith(["--config", configFile], env);
   }
 
   /** The same with other arguments of `postern run`. */
-  static async startWith(args: readonly string[]): Promise<PosternProcess> {
+  static async startWith(args: readonly string[], env: Environment = {}): Promise<PosternProcess> {
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", ...await runFlags(), "mod.ts", "run", ...args],
       cwd: ROOT,
-      env: { NO_COLOR: "1" }, // what the runtime itself says is to be legible in a failure
+      env: { NO_COLOR: "1", ...env }, // what the runtime itself says is to be legible in a failure
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -223,3 +223,9 @@ Deno.test("formatRequest() expands $ssl_server_name to nothing without TLS", () 
     "X: []",
   );
 });
+
+Deno.test("formatRequest() tells the span that the question belongs to where something is traced", () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  assert.deepEqual(request(question({ traceparent })).at(-1), `traceparent: ${traceparent}`);
+  assert.equal(request(question()).some((line) => line.startsWith("traceparent")), false);
+});

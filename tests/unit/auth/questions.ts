@@ -16,6 +16,7 @@ export function question(changes: Partial<AuthQuestion> = {}): AuthQuestion {
     envelope: null,
     tls: null,
     sessionId: "5e55-10",
+    traceparent: null,
     ...changes,
   };
 }

@@ -18,6 +18,7 @@ import type { LimitStore } from "../../../src/ports/limit_store.ts";
 import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
 import type { LimitPorts, ServerLimits } from "../../../src/driver/session_limits.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
+import type { Tracer } from "../../../src/ports/tracer.ts";
 import type { AccessLog, SessionRecord } from "../../../src/ports/access_log.ts";
 import type {
   Log,
@@ -58,6 +59,7 @@ export interface BenchOptions {
   readonly upstreamPair?: PairOptions;
   /** Where limits are counted; without it nothing is limited. */
   readonly limits?: LimitStore;
+  readonly tracer?: Tracer;
   readonly resolve?: (signal: AbortSignal) => Promise<string>;
   /** Hosts where nobody listens. */
   readonly nobodyAt?: readonly string[];
@@ -261,6 +263,7 @@ export class Bench {
       log: this.#log(),
       limits: this.#limitPorts(),
       metrics: this.#metrics(),
+      tracer: this.#options.tracer ?? null,
       buffers: this.buffers,
       health: this.health,
       isOwnListener: (address) => (this.#options.own ?? []).includes(hostOf(address)),
