@@ -89,7 +89,7 @@ function parseGroups(text: string, last: boolean): number[] | null {
  * @throws {RangeError} unless there are 4 or 16 octets.
  */
 export function formatIp(address: Uint8Array): string {
-  if (address.length === 4) return address.join(".");
+  if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.${address[3]}`;
   if (address.length !== 16) throw new RangeError(`Cannot format IP address: ${address.length} octets`);
   if (isMapped(address)) return `::ffff:${address.subarray(12).join(".")}`;
   const groups: string[] = [];
