@@ -33,8 +33,7 @@ export async function handshake(
   let socket: TLSSocket | null = null;
   try {
     socket = wrap(duplex);
-    listen(socket, duplex, received);
-    await finished(socket, duplex, done);
+    await listen(socket, duplex, received, done);
     return { duplex, socket, received };
   } catch (error) {
     if (!duplex.writtenAny) await sendAlert(plain, error);
@@ -47,20 +46,43 @@ export async function handshake(
   }
 }
 
-/** These listeners stay for the life of the socket: an 'error' event that nobody hears would end the process. */
-function listen(socket: TLSSocket, duplex: ByteStreamDuplex, received: ReceivedOctets): void {
-  socket.on("data", (chunk: Uint8Array) => received.push(chunk));
-  socket.on("end", () => received.end());
-  const fail = (error: Error) => {
-    received.fail(() => error instanceof ConnectionError ? error : tlsError(error));
-    duplex.destroy(error);
-  };
-  socket.on("error", fail);
-  // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
-  socket.on("_tlsError", fail);
-  socket.on("close", () => received.fail(connectionLost));
-  duplex.on("error", (error: Error) => {
-    if (error instanceof ConnectionError) received.fail(() => error);
+/**
+ * Settles when the handshake has ended. The listeners stay for the life of the socket: an 'error' event that nobody
+ * hears would end the process. They are the same for the handshake and for what follows, as each costs memory.
+ */
+function listen(
+  socket: TLSSocket,
+  duplex: ByteStreamDuplex,
+  received: ReceivedOctets,
+  done: HandshakeOptions["done"],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const lost = () =>
+      reject(new ConnectionError("reset", "Cannot finish the TLS handshake: connection lost"));
+    const fail = (error: Error) => {
+      received.fail(() => error instanceof ConnectionError ? error : tlsError(error));
+      reject(error);
+      duplex.destroy(error);
+    };
+    socket.once(done, () => resolve());
+    socket.on("data", (chunk: Uint8Array) => received.push(chunk));
+    socket.on("end", () => {
+      received.end();
+      lost();
+    });
+    socket.on("error", fail);
+    // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
+    socket.on("_tlsError", fail);
+    socket.on("close", () => {
+      received.fail(connectionLost);
+      lost();
+    });
+    duplex.on("error", (error: Error) => {
+      if (error instanceof ConnectionError) received.fail(() => error);
+      reject(error);
+    });
+    duplex.on("end", lost);
+    duplex.on("close", lost);
   });
 }
 
@@ -74,20 +96,6 @@ function silent(): ConnectionError {
 
 function connectionLost(): ConnectionError {
   return new ConnectionError("reset", "Cannot read: connection lost");
-}
-
-function finished(socket: TLSSocket, duplex: ByteStreamDuplex, doneEvent: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const lost = () =>
-      reject(new ConnectionError("reset", "Cannot finish the TLS handshake: connection lost"));
-    socket.once(doneEvent, resolve);
-    socket.once("error", reject);
-    socket.once("end", lost);
-    socket.once("close", lost);
-    duplex.once("error", reject);
-    duplex.once("end", lost);
-    duplex.once("close", lost);
-  });
 }
 
 function tlsError(error: unknown): ConnectionError {
