@@ -16,6 +16,8 @@ const ehlo = ehloLines({
   smtp_auth: ["plain", "none"],
   smtp_capabilities: ["PIPELINING", "8BITMIME"],
   starttls: "on",
+  smtp_guard: true,
+  smtp_max_message_size: null,
 });
 
 const rules: ClientRules = {
@@ -25,6 +27,7 @@ const rules: ClientRules = {
   maxErrors: 5,
   maxCommands: 1000,
   pipelining: "unchecked",
+  maxMessageOctets: Infinity,
   compat: false,
   newSalt: () => "<1.2@mail.example>",
 };

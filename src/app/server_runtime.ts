@@ -15,7 +15,9 @@ import type { ServerRuntime } from "../driver/runtime.ts";
 import type { LimitPorts } from "../driver/session_limits.ts";
 import { createBoundDialer } from "../io/bound_dialer.ts";
 import { createResolver } from "../io/resolver.ts";
+import { guardRules } from "../driver/guard_rules.ts";
 import { ehloLines } from "../policy/capabilities.ts";
+import { messageLimit } from "../policy/message_limits.ts";
 import type { AccessLog } from "../ports/access_log.ts";
 import { pipeliningRule } from "../policy/pipelining.ts";
 import { planLimits } from "../policy/limits.ts";
@@ -53,6 +55,7 @@ export async function buildServer(settings: ServerSettings, ports: BuildPorts): 
     log: ports.log,
     access: ports.access,
     rules: clientRules(settings),
+    guard: guardRules(settings),
     auth: await buildAuth(settings, ports),
     tls: ports.tls,
     handshakes: new HandshakeSlots(settings.ssl_max_handshakes),
@@ -82,6 +85,7 @@ function clientRules(settings: ServerSettings): ClientRules {
     maxErrors: settings.max_errors,
     maxCommands: settings.max_commands === 0 ? Number.POSITIVE_INFINITY : settings.max_commands,
     pipelining: pipeliningRule(settings),
+    maxMessageOctets: messageLimit(settings),
     compat: settings.compat === "nginx",
     newSalt: () => newSalt(settings.server_name),
   });

@@ -14,6 +14,7 @@ import {
 import { calloutFailoverDirectives, nextUpstreamDirectives } from "./definitions_failover.ts";
 import { clientDirectives } from "./definitions_clients.ts";
 import { limitDirectives, limitStoreDirectives } from "./definitions_limits.ts";
+import { guardDirectives } from "./definitions_guard.ts";
 import { calloutDirectives, smtpDirectives } from "./definitions_smtp.ts";
 import { type CertificateLists, sslDirectives, type StatedOnly } from "./definitions_ssl.ts";
 import { upstreamDirectives } from "./definitions_upstream.ts";
@@ -43,6 +44,7 @@ const allServerDirectives = {
   ...calloutFailoverDirectives,
   ...smtpDirectives,
   ...clientDirectives,
+  ...guardDirectives,
   ...upstreamDirectives,
   ...nextUpstreamDirectives,
   ...sslDirectives,

@@ -137,6 +137,7 @@ function buildMain(mail: Level): MainSettings | null {
 const FOLDED: ReadonlySet<string> = new Set<keyof ServerDirectiveValues>([
   "listen",
   "server_name",
+  "smtp_guard",
   "access_log",
   "ssl",
   "protocol",
@@ -156,6 +157,8 @@ function buildServer(
   const settings: Record<string, unknown> = {
     listen: buildListeners(server),
     server_name,
+    // Converted configurations keep nginx's ways, unless they say otherwise.
+    smtp_guard: server.get("smtp_guard") ?? server.get("compat") !== "nginx",
     access_log: server.isGiven("access_log") ? server.get("access_log") : accessLogBeside(log),
     ssl_certificates: pairCertificates(server),
   };

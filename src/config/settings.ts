@@ -257,6 +257,18 @@ export interface ServerSettings {
   readonly ssl_handshake_timeout: number;
   /** 0 for no limit. */
   readonly ssl_max_handshakes: number;
+  // guard of the relay
+  readonly smtp_guard: boolean;
+  readonly smtp_bare_newline: "reject" | "normalize" | "pass";
+  readonly smtp_nul: "reject" | "pass";
+  readonly smtp_long_line: "reject" | "pass";
+  /** Octets; null where `smtp_capabilities` decides. */
+  readonly smtp_max_message_size: number | null;
+  readonly smtp_max_recipients: number | null;
+  readonly smtp_max_messages: number | null;
+  readonly smtp_data_timeout: number;
+  /** Octets in a second. */
+  readonly smtp_min_data_rate: number;
 
   // upstream
   readonly proxy_buffer: number;

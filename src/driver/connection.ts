@@ -28,10 +28,13 @@ import {
   stepClient,
 } from "../session/client_machine.ts";
 import { forcedMove, type Interruption, type JointPhase, spoken } from "../session/joint.ts";
+import { RelayGuard } from "../session/relay_guard.ts";
 import { REPLIES, type SpokenReply } from "../session/replies.ts";
 import { shownLine } from "../session/shown_line.ts";
 import { ClientInput } from "./client_input.ts";
 import { ClientOutput } from "./client_output.ts";
+import { GuardedFlow } from "./guarded_flow.ts";
+import { tellGuardNote } from "./guard_notes.ts";
 import { closeLingering } from "./linger.ts";
 import { passedOn, type UpstreamResult } from "./open_upstream.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
@@ -95,6 +98,8 @@ export class Connection implements BoardedSession {
   #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
   #lastWord: Promise<void> | null = null;
   #relayed: RelayResult | null = null;
+  /** The relay under the guard: says whether a message is in flight, and answers idle clients. */
+  #guarded: GuardedFlow | null = null;
   #relayProgress: RelayProgress = () => [0, 0];
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
@@ -651,6 +656,7 @@ export class Connection implements BoardedSession {
         fromUpstream: this.#server.rules.compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
         timeoutMs: this.#server.settings.proxy_timeout,
         halfClose: !this.#server.rules.compat,
+        guarded: this.#guarded = this.#guard(upstream),
         began: (progress) => this.#relayProgress = progress,
       },
       this.#services,
@@ -660,7 +666,32 @@ export class Connection implements BoardedSession {
     metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
     metrics.relayed("to_upstream", result.octetsToUpstream);
     metrics.relayed("to_client", result.octetsToClient);
-    this.#over(result.timedOut ? "relay_timeout" : result.reset !== null ? "relay_lost" : "relayed");
+    this.#over(relayOutcome(result));
+  }
+
+  /** What the relay goes through; null with `smtp_guard off`. */
+  #guard(upstream: Extract<UpstreamResult, { kind: "ready" }>): GuardedFlow | null {
+    const { guard: rules, settings } = this.#server;
+    if (rules === null) return null;
+    const admission = this.#limits?.admission ?? null;
+    const { clock, metrics } = this.#services;
+    const known = this.#known;
+    const guard = new RelayGuard(
+      rules,
+      {
+        offered: upstream.capabilities,
+        envelope: upstream.reply === null ? null : { mail: known?.mail ?? "", rcptCode: upstream.reply.code },
+        asks: admission !== null,
+      },
+      clock.now(),
+    );
+    return new GuardedFlow(this.#transport, upstream.transport, {
+      guard,
+      dataTimeoutMs: settings.smtp_data_timeout,
+      minDataRate: settings.smtp_min_data_rate,
+      admit: ({ kind, path }) => admission?.[kind](this.#context, path) ?? null,
+      note: (note) => tellGuardNote(note, this.#log, metrics),
+    }, clock);
   }
 
   async #close(outcome: SessionOutcome, linger: boolean): Promise<never> {
@@ -740,4 +771,11 @@ export class Connection implements BoardedSession {
     this.#log.note("crit", "internal_error", text);
     if (forcedMove(this.#phase, "abort").say !== null) this.#sayLast(REPLIES.internalError);
   }
+}
+
+function relayOutcome(result: RelayResult): SessionOutcome {
+  if (result.byGuard === "refused") return "relay_refused";
+  if (result.byGuard === "drained") return "shutdown";
+  if (result.timedOut) return "relay_timeout";
+  return result.reset !== null ? "relay_lost" : "relayed";
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { decodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
+import type { Capabilities } from "../grammar/ehlo.ts";
 import { type Reply, ReplyReader } from "../grammar/reply.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
@@ -54,6 +55,8 @@ export type UpstreamResult =
     readonly transport: Transport;
     /** Answer to RCPT, or null after a login. */
     readonly reply: Reply | null;
+    /** What the mail server announced last; empty when it was greeted with HELO. */
+    readonly capabilities: Capabilities;
     /** What came behind the last reply. */
     readonly rest: Uint8Array;
   }
@@ -92,6 +95,8 @@ export async function openUpstream(
     ports.buffers.give(buffer);
   }
 }
+
+const NO_CAPABILITIES: Capabilities = new Map();
 
 class Opening {
   readonly #request: UpstreamRequest;
@@ -194,7 +199,13 @@ class Opening {
           this.#enter(state.phase);
           break;
         case "ready":
-          return { kind: "ready", transport: transport(), reply: effect.reply, rest: reader.takeRest() };
+          return {
+            kind: "ready",
+            transport: transport(),
+            reply: effect.reply,
+            capabilities: state.capabilities ?? NO_CAPABILITIES,
+            rest: reader.takeRest(),
+          };
         case "fail":
           transport().close();
           return {

@@ -6,7 +6,7 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { closeLingering, LINGER_MS } from "./linger.ts";
-import type { SpokenReply } from "../session/replies.ts";
+import type { GuardedFlow } from "./guarded_flow.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
 /** After this many small reads in a row a flow buffer goes back to the pool. */
@@ -21,6 +21,8 @@ export interface RelayOptions {
   readonly timeoutMs: number;
   /** Whether a client that ends its side still gets what the mail server says to the rest of it. */
   readonly halfClose: boolean;
+  /** Null: octets pass blindly. */
+  readonly guarded: GuardedFlow | null;
   /** Is given what tells how far the relay is. */
   readonly began?: (progress: RelayProgress) => void;
 }
@@ -36,14 +38,8 @@ export interface RelayResult {
   readonly endedBy: "client" | "upstream";
   /** Whether he did so by a reset, and the text of the error then. */
   readonly reset: string | null;
-}
-
-/** A relay under the guard, as the connection that runs it sees it. */
-export interface RelayControl {
-  /** Whether a transaction is open, or a reply is awaited. */
-  readonly inFlight: boolean;
-  /** Says `lastWord` and ends the session as soon as nothing is in flight: at once when nothing is. */
-  drain(lastWord: SpokenReply): void;
+  /** Why the guard ended it, if it did. */
+  readonly byGuard: "refused" | "drained" | null;
 }
 
 type PumpEnd = "eof" | "source_lost" | "sink_lost";
@@ -66,40 +62,60 @@ export async function relay(
     upstream.close();
   });
   deadline.arm(options.timeoutMs);
+  const { guarded } = options;
   const alive = () => deadline.arm(options.timeoutMs);
-  const toUpstream = new Pump(client, upstream, options.fromClient, alive, ports.buffers);
-  const toClient = new Pump(upstream, client, options.fromUpstream, alive, ports.buffers);
+  const toUpstream = new Pump(
+    client,
+    guarded === null ? new BlindPassage(upstream) : new ClientPassage(guarded),
+    options.fromClient,
+    alive,
+    ports.buffers,
+  );
+  const toClient = new Pump(
+    upstream,
+    guarded === null ? new BlindPassage(client) : new UpstreamPassage(guarded),
+    options.fromUpstream,
+    alive,
+    ports.buffers,
+  );
   options.began?.(() => [toUpstream.octets, toClient.octets]);
 
-  const clientSide = toUpstream.run().then(async (end) => {
-    endedBy ??= "client";
-    // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
-    if (end === "eof" && options.halfClose) await upstream.closeWrite();
-    else if (end !== "sink_lost") upstream.close();
-    // A mail server that takes no more input may have said why: its direction decides what follows.
-  });
+  // First what the mail server said before it heard any of the rest: it is no answer to that.
   const upstreamSide = toClient.run().then(async (end) => {
-    endedBy ??= "upstream";
+    endedBy ??= guarded?.cut ? "client" : "upstream";
+    await guarded?.upstreamEnded();
     if (end === "sink_lost") {
       client.close();
       upstream.close();
       return;
     }
+    // A message that was refused may have an end that is waited for, and answered.
+    await guarded?.over;
     // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
     toUpstream.discard();
     upstream.close();
     await endClient(client, toUpstream, deadline, ports.clock);
   });
+  const clientSide = toUpstream.run().then(async (end) => {
+    endedBy ??= "client";
+    await guarded?.clientEnded();
+    // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
+    if (end === "eof" && options.halfClose) await upstream.closeWrite();
+    else if (end !== "sink_lost") upstream.close();
+    // A mail server that takes no more input may have said why: its direction decides what follows.
+  });
   await Promise.all([clientSide, upstreamSide]);
   deadline.disarm();
   client.close();
   upstream.close();
+  guarded?.finish();
   return {
     octetsToUpstream: toUpstream.octets,
     octetsToClient: toClient.octets,
     timedOut,
     endedBy: endedBy ?? "client",
     reset: (endedBy === "upstream" ? toClient : toUpstream).reset,
+    byGuard: guarded?.end ?? null,
   };
 }
 
@@ -114,29 +130,112 @@ async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, cl
   linger.disarm();
 }
 
+/** Where the octets of one direction go. */
+interface Passage {
+  /** Octets that came out of it. */
+  readonly octets: number;
+  /** A read begins. */
+  awaited(): void;
+  /** The read has given so many octets. */
+  heard(octets: number): void;
+  /** Settles when `bytes` may be used again; false when nothing more is taken. Never rejects. */
+  pass(bytes: Uint8Array): Promise<boolean>;
+}
+
+/** Octets pass as they are. */
+class BlindPassage implements Passage {
+  readonly #to: Transport;
+  octets = 0;
+
+  constructor(to: Transport) {
+    this.#to = to;
+  }
+
+  awaited(): void {}
+  heard(): void {}
+
+  async pass(bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#to.write(bytes);
+    } catch {
+      return false;
+    }
+    this.octets += bytes.length;
+    return true;
+  }
+}
+
+/** What the client says passes the guard. */
+class ClientPassage implements Passage {
+  readonly #flow: GuardedFlow;
+
+  constructor(flow: GuardedFlow) {
+    this.#flow = flow;
+  }
+
+  get octets(): number {
+    return this.#flow.octetsToUpstream;
+  }
+
+  awaited(): void {
+    this.#flow.clientAwaited();
+  }
+
+  heard(octets: number): void {
+    this.#flow.clientHeard(octets);
+  }
+
+  pass(bytes: Uint8Array): Promise<boolean> {
+    return this.#flow.fromClient(bytes);
+  }
+}
+
+/** What the mail server says passes the guard. */
+class UpstreamPassage implements Passage {
+  readonly #flow: GuardedFlow;
+
+  constructor(flow: GuardedFlow) {
+    this.#flow = flow;
+  }
+
+  get octets(): number {
+    return this.#flow.octetsToClient;
+  }
+
+  awaited(): void {}
+  heard(): void {}
+
+  pass(bytes: Uint8Array): Promise<boolean> {
+    return this.#flow.fromUpstream(bytes);
+  }
+}
+
 /** One direction. */
 class Pump {
   readonly #from: Transport;
-  readonly #to: Transport;
+  readonly #to: Passage;
   readonly #first: Uint8Array;
   readonly #alive: () => void;
   readonly #buffers: BufferPool;
   #discarding = false;
   #finish: () => void = () => {};
-  octets = 0;
   ended = false;
   /** Text of the error when the source reset its connection. */
   reset: string | null = null;
   /** Settles when the pump has ended. */
   readonly finished: Promise<void>;
 
-  constructor(from: Transport, to: Transport, first: Uint8Array, alive: () => void, buffers: BufferPool) {
+  constructor(from: Transport, to: Passage, first: Uint8Array, alive: () => void, buffers: BufferPool) {
     this.#from = from;
     this.#to = to;
     this.#first = first;
     this.#alive = alive;
     this.#buffers = buffers;
     this.finished = new Promise((resolve) => this.#finish = resolve);
+  }
+
+  get octets(): number {
+    return this.#to.octets;
   }
 
   /** From now on input is read and thrown away. */
@@ -162,6 +261,7 @@ class Pump {
       while (true) {
         const buffer: Uint8Array = flow ?? small;
         let count: number | null;
+        if (!this.#discarding) this.#to.awaited();
         try {
           count = await this.#from.read(buffer);
         } catch (error) {
@@ -170,6 +270,7 @@ class Pump {
         }
         if (count === null) return "eof";
         if (!this.#discarding) {
+          this.#to.heard(count);
           this.#alive();
           if (!await this.#pass(buffer.subarray(0, count))) return "sink_lost";
         }
@@ -190,13 +291,8 @@ class Pump {
   }
 
   async #pass(bytes: Uint8Array): Promise<boolean> {
-    try {
-      await this.#to.write(bytes);
-    } catch {
-      // Discarding began while the write was under way: the sink was closed on purpose.
-      return this.#discarding;
-    }
-    this.octets += bytes.length;
+    // Discarding began while the write was under way: the sink was closed on purpose.
+    if (!await this.#to.pass(bytes)) return this.#discarding;
     this.#alive();
     return true;
   }

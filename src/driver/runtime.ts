@@ -13,6 +13,7 @@ import type { Log, Metrics } from "../ports/telemetry.ts";
 import type { Dialer, SocketAddress, TlsAcceptor, UpstreamTlsOptions } from "../ports/transport.ts";
 import type { ClientRules } from "../session/client_machine.ts";
 import type { HandshakeSlots } from "./handshake_slots.ts";
+import type { GuardRules } from "../session/guard_rules.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import type { SessionBoard } from "./session_board.ts";
 import type { SignInHolds } from "./sign_in_holds.ts";
@@ -23,6 +24,8 @@ import type { UpstreamHealth } from "./upstream_health.ts";
 export interface ServerRuntime {
   readonly settings: ServerSettings;
   readonly rules: ClientRules;
+  /** Null with `smtp_guard off`. */
+  readonly guard: GuardRules | null;
   readonly auth: AuthBackend;
   /** Null where nothing is limited. */
   readonly limits: ServerLimits | null;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ServerSettings, SmtpAuthMethod } from "../config/settings.ts";
+import { announcedCapabilities } from "./message_limits.ts";
 
 /** nginx lists mechanisms in this order whatever the configuration's order is (spec §2.6). */
 const MECHANISM_ORDER: readonly (readonly [SmtpAuthMethod, string])[] = [
@@ -15,7 +16,10 @@ const MECHANISM_ORDER: readonly (readonly [SmtpAuthMethod, string])[] = [
   ["oauthbearer", "OAUTHBEARER"],
 ];
 
-type Facts = Pick<ServerSettings, "smtp_auth" | "smtp_capabilities" | "starttls">;
+type Facts = Pick<
+  ServerSettings,
+  "smtp_auth" | "smtp_capabilities" | "starttls" | "smtp_guard" | "smtp_max_message_size"
+>;
 
 /**
  * Lines of the EHLO reply after the server's name: configured capabilities, then AUTH where it may be used, then
@@ -26,9 +30,10 @@ export function ehloLines(facts: Facts): { readonly plain: string[]; readonly se
     name
   );
   const auth = listed.length > 0 ? [`AUTH ${listed.join(" ")}`] : [];
-  const secure = [...facts.smtp_capabilities, ...auth];
+  const capabilities = announcedCapabilities(facts);
+  const secure = [...capabilities, ...auth];
   if (facts.starttls === "off") return { plain: secure, secure };
   // Announced only where it is usable: with "only", AUTH comes after TLS (RFC 4954 §4, RFC 3207 §4.2).
-  const plain = facts.starttls === "only" ? [...facts.smtp_capabilities] : [...secure];
+  const plain = facts.starttls === "only" ? [...capabilities] : [...secure];
   return { plain: [...plain, "STARTTLS"], secure };
 }

@@ -67,6 +67,7 @@ export type SessionOutcome =
   | "upstream_failed"
   | "relay_lost" // either connection was reset in a relay
   | "relay_timeout"
+  | "relay_refused" // the guard ended the relay over what the client did in it
   | "shutdown"
   | "dismissed" // an operator ended it
   | "internal_error";

@@ -10,6 +10,7 @@
  */
 import { type Command, parseCommand, parseSaslResponse, type Verb } from "../grammar/command.ts";
 import { type ForeignProtocol, foreignProtocol } from "../grammar/foreign_protocol.ts";
+import { readMail } from "../grammar/relayed_command.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
 import type { SessionOutcome } from "../ports/telemetry.ts";
 import { end, foreign, outOfStep, sentAway, tooManyCommands } from "./client_ending.ts";
@@ -28,6 +29,8 @@ export interface ClientRules {
   /** Commands that a session may have; Infinity for no bound. */
   readonly maxCommands: number;
   readonly pipelining: Pipelining;
+  /** Most octets that MAIL may announce with SIZE; `Infinity` for no limit. */
+  readonly maxMessageOctets: number;
   /** nginx's way where it differs (`compat: nginx`). */
   readonly compat: boolean;
   /** A fresh CRAM-MD5 challenge with angle brackets (RFC 2195 §2). */
@@ -321,6 +324,8 @@ function stepMail(known: Known, command: Command, rules: ClientRules): ClientSte
   }
   if (known.mail !== null) return say(known, REPLIES.badSequence, command.verb);
   if (command.args.length === 0) return say(known, REPLIES.invalidArgument, command.verb);
+  const size = rules.maxMessageOctets === Infinity ? null : readMail(command.text).size;
+  if (size !== null && size > rules.maxMessageOctets) return say(known, REPLIES.tooLarge, command.verb);
   return say({ ...known, mail: command.text }, REPLIES.ok, command.verb);
 }
 

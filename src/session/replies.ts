@@ -44,6 +44,8 @@ export const REPLIES = Object.freeze({
   pipelining: reply("554 5.5.0 Error: SMTP protocol synchronization"),
   tooManyCommands: reply("421 4.7.0 Too many commands, closing connection"),
   notSmtp: reply("421 4.7.0 This is an SMTP server, closing connection"),
+  // RFC 1870 §6.
+  tooLarge: reply("552 5.3.4 Message size exceeds fixed limit"),
   earlyTalker: reply("503 5.5.0 Improper use of SMTP command pipelining"),
   internalError: reply("451 4.3.2 Internal server error"),
   // RFC 4954 §6: nothing was decided about the credentials.
@@ -102,4 +104,46 @@ export function serverReplies(
 
 function multiline(code: number, lines: readonly string[]): SpokenReply {
   return { code, bytes: formatReply(code, null, lines.join("\n")) };
+}
+
+/** What the guard of a relay says in Postern's name; built once per server. */
+export interface GuardReplies {
+  readonly bareNewline: SpokenReply;
+  readonly nul: SpokenReply;
+  readonly longLine: SpokenReply;
+  readonly tooLarge: SpokenReply;
+  readonly tooManyRecipients: SpokenReply;
+  readonly tooManyMessages: SpokenReply;
+  readonly timeout: SpokenReply;
+  readonly commandTooLong: SpokenReply;
+  readonly invalidCommand: SpokenReply;
+  readonly invalidArgument: SpokenReply;
+  readonly notImplemented: SpokenReply;
+  readonly badSequence: SpokenReply;
+  readonly notAuthorized: SpokenReply;
+  /** The mail server is gone, or what it says makes no sense. */
+  readonly upstreamLost: SpokenReply;
+  readonly upstreamBroken: SpokenReply;
+}
+
+/** Builds the replies of the guard. */
+export function guardReplies(serverName: string): GuardReplies {
+  return Object.freeze({
+    // Postfix's code for it: 521 says that the session ends, RFC 7504 §3.
+    bareNewline: reply(`521 5.5.2 ${serverName} Error: CR or LF of its own received, closing connection`),
+    nul: reply("550 5.6.0 Message or command with a NUL octet"),
+    longLine: reply("550 5.6.0 Message with a line of more than 1000 octets"),
+    tooLarge: REPLIES.tooLarge,
+    tooManyRecipients: reply("452 4.5.3 Too many recipients"),
+    tooManyMessages: reply(`421 4.7.0 ${serverName} Too many messages in one session, closing connection`),
+    timeout: reply(`421 4.4.2 ${serverName} Timeout, closing connection`),
+    commandTooLong: reply("500 5.5.2 Line too long"),
+    invalidCommand: REPLIES.invalidCommand,
+    invalidArgument: REPLIES.invalidArgument,
+    notImplemented: reply("502 5.5.1 Command not implemented"),
+    badSequence: REPLIES.badSequence,
+    notAuthorized: reply("550 5.7.0 Not authorized"),
+    upstreamLost: reply(`421 4.4.2 ${serverName} Lost the connection to the mail server`),
+    upstreamBroken: reply(`421 4.3.0 ${serverName} The mail server sent an invalid reply`),
+  });
 }

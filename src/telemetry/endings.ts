@@ -48,6 +48,7 @@ export const ENDINGS: Readonly<Record<SessionOutcome, Ending>> = {
     meaning: "The connection of the client or of the mail server was reset in a relay.",
   },
   relay_timeout: { side: "postern", meaning: "Nothing moved in a relay for `proxy_timeout`." },
+  relay_refused: { side: "postern", meaning: "The guard refused what the client did in a relay." },
   shutdown: { side: "postern", meaning: "Postern was told to end." },
   dismissed: { side: "postern", meaning: "An operator ended it." },
   internal_error: {

@@ -67,7 +67,17 @@ const SESSIONS: readonly Ending[] = [
       await client.send("NOOP\r\n");
       await client.readToEnd();
     },
-    line: { ...DIALOGUE, ...OPENED, login: "lost", side: "upstream", stage: "relaying", octets: [6, 0] },
+    line: { ...DIALOGUE, ...OPENED, login: "lost", side: "upstream", stage: "relaying", octets: [6, 60] },
+  },
+  {
+    outcome: "relay_refused",
+    play: async (client) => {
+      await signIn(client);
+      await client.send("NOOP\n");
+      await client.expect(/^521 5\.5\.2 /);
+      await client.expectEnd();
+    },
+    line: { ...DIALOGUE, ...OPENED, side: "postern", stage: "relaying", octets: [0, 77] },
   },
   {
     outcome: "relay_timeout",

@@ -36,7 +36,10 @@ function good(name: string): ScriptedUpstream {
   return new ScriptedUpstream(async (peer) => {
     await peer.reply("220 mx.test ESMTP");
     await peer.answer("EHLO mail.test", "250-mx.test", "250 AUTH PLAIN");
-    if ((await peer.readLine()).startsWith("AUTH")) await peer.reply("235 ok");
+    if ((await peer.readLine()).startsWith("AUTH")) {
+      await peer.reply("235 ok");
+      await peer.readLine();
+    }
     await peer.reply(`250 ${name}`);
     await peer.readToEnd();
   });
@@ -157,6 +160,7 @@ Deno.test("a mail server that is not there comes last for the next clients", asy
       await client.authPlain("alice", "secret");
       await client.command("NOOP", "250 second");
     }
+    await postern.event("upstream_failover");
     const names = postern.log.map(({ event }) => event).filter((event) => event.startsWith("upstream"));
     assert.deepEqual(names, ["upstream_resting", "upstream_failover"]);
   });

@@ -9,7 +9,8 @@ import { accepted } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 import { decodeLatin1 } from "../../src/bytes/latin1.ts";
 
-const XCLIENT_OFF: Directives = { xclient: "off" };
+/** Octets that are no dialogue: these tests are about moving them. */
+const XCLIENT_OFF: Directives = { xclient: "off", smtp_guard: "off" };
 
 /** Greeting and EHLO: all that Postern says to this mail server before the relay. */
 async function enter(peer: UpstreamDialogue): Promise<void> {

@@ -10,7 +10,8 @@ export function messageContent(octets: number): Uint8Array {
   for (let at = 0, line = 0; at < octets; text = lines[line++ % lines.length]!) {
     for (let i = 0; i < text.length && at < octets; i++) content[at++] = text.charCodeAt(i);
   }
-  // The last line may have been cut anywhere: two more units make it end as a line does.
+  // The last line may have been cut anywhere, between CR and LF too: it is made to end as a line does.
   content.set([0x78, 0x0d, 0x0a], octets - 3);
+  if (content[octets - 4] === 0x0d) content[octets - 4] = 0x78;
   return content;
 }

@@ -11,6 +11,8 @@ import type { ListenerRuntime, ServerRuntime, Services } from "../../../src/driv
 import type { ServerSettings } from "../../../src/config/settings.ts";
 import { SessionBoard } from "../../../src/driver/session_board.ts";
 import { SignInHolds } from "../../../src/driver/sign_in_holds.ts";
+import { guardRules } from "../../../src/driver/guard_rules.ts";
+import { messageLimit } from "../../../src/policy/message_limits.ts";
 import { ehloLines } from "../../../src/policy/capabilities.ts";
 import { pipeliningRule } from "../../../src/policy/pipelining.ts";
 import { planLimits } from "../../../src/policy/limits.ts";
@@ -215,9 +217,11 @@ export class Bench {
         maxErrors: settings.max_errors,
         maxCommands: settings.max_commands,
         pipelining: pipeliningRule(settings),
+        maxMessageOctets: messageLimit(settings),
         compat: settings.compat === "nginx",
         newSalt: () => "<1.2@mx.test>",
       },
+      guard: guardRules(settings),
       limits: this.#limits(),
       auth: this.#auth(),
       handshakes: this.#options.handshakes ?? new HandshakeSlots(settings.ssl_max_handshakes),

@@ -136,7 +136,7 @@ const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
     deadlineMs: 7_000,
     ends: { deadline: "|relay_timeout", drain: null, abort: "|shutdown" },
     finish: (bench) => Promise.resolve(bench.dialled[0]!.cut()),
-    finished: "|relay_lost",
+    finished: "421 4.4.2 mx.test Lost the connection to the mail server\r\n|relay_lost",
   },
 };
 

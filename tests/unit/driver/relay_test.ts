@@ -36,6 +36,7 @@ async function relayed(setting: Setting, body: (relayed: Relayed) => Promise<voi
     fromUpstream: new Uint8Array(0),
     timeoutMs: 10_000,
     halfClose: true,
+    guarded: null,
     ...setting.options,
   };
   const near = setting.wrapUpstream?.(upstream.near) ?? upstream.near;

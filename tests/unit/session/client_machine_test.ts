@@ -22,6 +22,7 @@ interface Setting {
   readonly pipelining?: Pipelining;
   readonly secure?: boolean;
   readonly compat?: boolean;
+  readonly maxMessageOctets?: number;
 }
 
 let salts = 0;
@@ -29,7 +30,10 @@ let salts = 0;
 function rulesOf(setting: Setting): ClientRules {
   const starttls = setting.starttls ?? "off";
   const smtp_auth = setting.methods ?? ["plain", "login"];
-  const lines = ehloLines({ smtp_auth, smtp_capabilities: ["PIPELINING"], starttls });
+  const lines = ehloLines({
+    ...{ smtp_auth, smtp_capabilities: ["PIPELINING"], starttls },
+    ...{ smtp_guard: true, smtp_max_message_size: null },
+  });
   return {
     replies: serverReplies("mx.test", lines),
     starttls,
@@ -37,6 +41,7 @@ function rulesOf(setting: Setting): ClientRules {
     maxErrors: setting.maxErrors ?? 5,
     maxCommands: setting.maxCommands ?? 1000,
     pipelining: setting.pipelining ?? "unchecked",
+    maxMessageOctets: setting.maxMessageOctets ?? Infinity,
     compat: setting.compat ?? false,
     newSalt: () => `<${++salts}.1@mx.test>`,
   };
@@ -593,4 +598,15 @@ Deno.test("stepClient() refuses events that a phase cannot have", () => {
   }
   const asking = play({}, [`AUTH PLAIN ${b64("\0u\0p")}`]).state;
   assert.throws(() => stepClient(asking, { kind: "line", line: "NOOP" }, rulesOf({})), TypeError);
+});
+
+Deno.test("MAIL that announces more than the limit with SIZE gets 552, where mail needs no login", () => {
+  const rules = rulesOf({ methods: ["none"], maxMessageOctets: 1000 });
+  const said = (line: string) => {
+    const { effects } = stepClient(initialClientState(false), { kind: "line", line }, rules);
+    return effects.flatMap((effect) => effect.do === "reply" ? [effect.reply.code] : []);
+  };
+  assert.deepEqual(said("MAIL FROM:<a@b.test> SIZE=1001"), [552]);
+  assert.deepEqual(said("MAIL FROM:<a@b.test> SIZE=1000"), [250]);
+  assert.deepEqual(said("MAIL FROM:<a@b.test>"), [250]);
 });

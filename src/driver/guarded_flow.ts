@@ -1,0 +1,244 @@
+/**
+ * What flows through a relay under the guard: octets go to its machine, and what comes out of it is written.
+ *
+ * @module
+ */
+import { concatBytes } from "../bytes/latin1.ts";
+import type { Admission } from "../ports/admission.ts";
+import type { Clock, Deadline } from "../ports/clock.ts";
+import type { Transport } from "../ports/transport.ts";
+import type { GuardNote, GuardQuestion } from "../session/guard_rules.ts";
+import type { RelayGuard } from "../session/relay_guard.ts";
+import type { SpokenReply } from "../session/replies.ts";
+
+/** What is smaller is written in one piece. */
+const JOINED_OCTETS = 4_096;
+
+export interface GuardedFlowOptions {
+  readonly guard: RelayGuard;
+  /** `smtp_data_timeout` in milliseconds. */
+  readonly dataTimeoutMs: number;
+  /** `smtp_min_data_rate` in octets a second; 0 for none. */
+  readonly minDataRate: number;
+  /** Answers what the guard asks. */
+  readonly admit: (question: GuardQuestion) => Admission | Promise<Admission>;
+  /** Told of everything, soon after it happened. */
+  readonly note: (note: GuardNote) => void;
+}
+
+/** A relay under the guard, as the connection that runs it sees it. */
+export interface RelayControl {
+  /** Whether a transaction is open, or a reply is awaited. */
+  readonly inFlight: boolean;
+  /** Says `lastWord` and ends the session as soon as nothing is in flight: at once when nothing is. */
+  drain(lastWord: SpokenReply): void;
+}
+
+/** Both directions of one relay. None of its promises rejects. */
+export class GuardedFlow implements RelayControl {
+  readonly #guard: RelayGuard;
+  readonly #options: GuardedFlowOptions;
+  readonly #clock: Clock;
+  readonly #upstream: Transport;
+  readonly #toClient: Outlet;
+  readonly #toUpstream: Outlet;
+  readonly #over = Promise.withResolvers<void>();
+  /** Whoever waits until the mail server has said more. */
+  #progress: (() => void) | null = null;
+  readonly #deadline: Deadline;
+  /** Time that the client has left for the rest of its content; null while it sends none. */
+  #budgetMs: number | null = null;
+  #waitsSince = 0;
+
+  constructor(client: Transport, upstream: Transport, options: GuardedFlowOptions, clock: Clock) {
+    this.#guard = options.guard;
+    this.#options = options;
+    this.#clock = clock;
+    this.#upstream = upstream;
+    this.#toClient = new Outlet(client, options.guard.toClient);
+    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream);
+    this.#deadline = clock.deadline(() => this.#expire());
+  }
+
+  get inFlight(): boolean {
+    return this.#guard.inFlight;
+  }
+
+  /** Why the guard ended the session, if it did. */
+  get end(): "refused" | "drained" | null {
+    return this.#guard.drained ? "drained" : this.#guard.refused !== null ? "refused" : null;
+  }
+
+  /** Whether the mail server was cut off by the guard. */
+  get cut(): boolean {
+    return this.#guard.cut;
+  }
+
+  /** Settles when the client was told all that it will be told. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  get octetsToClient(): number {
+    return this.#toClient.octets;
+  }
+
+  get octetsToUpstream(): number {
+    return this.#toUpstream.octets;
+  }
+
+  drain(lastWord: SpokenReply): void {
+    this.#guard.drain(lastWord);
+    void this.#write();
+  }
+
+  /** Takes what the client sent; settles when `bytes` may be used again. False: the mail server takes nothing more. */
+  async fromClient(bytes: Uint8Array): Promise<boolean> {
+    const guard = this.#guard;
+    for (let at = 0;;) {
+      at = guard.fromClient(bytes, at, this.#clock.now());
+      if (!guard.receiving) this.#budgetMs = null;
+      if (!await this.#write()) return false;
+      if (guard.question !== null) {
+        const admission = await this.#options.admit(guard.question);
+        if (guard.question !== null) guard.answer(admission, this.#clock.now());
+        if (!await this.#write()) return false;
+      } else if (at < bytes.length && guard.blocked) {
+        await new Promise<void>((resolve) => this.#progress = resolve);
+      }
+      if (at >= bytes.length) return true;
+    }
+  }
+
+  /** Takes what the mail server sent; settles when `bytes` may be used again. False: the client is gone. */
+  async fromUpstream(bytes: Uint8Array): Promise<boolean> {
+    this.#guard.fromUpstream(bytes, this.#clock.now());
+    // The client's next octets are content, and the read for them is under way.
+    if (this.#guard.receiving && this.#budgetMs === null) this.clientAwaited();
+    await this.#write();
+    this.#proceed();
+    return !this.#toClient.lost;
+  }
+
+  /** The client sends nothing more. */
+  async clientEnded(): Promise<void> {
+    this.#deadline.disarm();
+    this.#guard.clientEnded();
+    await this.#write();
+  }
+
+  /** The mail server says nothing more. */
+  async upstreamEnded(): Promise<void> {
+    this.#guard.upstreamEnded(this.#clock.now());
+    await this.#write();
+    this.#proceed();
+  }
+
+  /** The relay has ended. */
+  finish(): void {
+    this.#deadline.disarm();
+    this.#guard.finish(this.#clock.now());
+    this.#tell();
+  }
+
+  /** A read from the client begins: its time for content runs, if it sends any. */
+  clientAwaited(): void {
+    if (!this.#guard.receiving) return;
+    this.#budgetMs ??= this.#options.dataTimeoutMs;
+    this.#waitsSince = this.#clock.now();
+    this.#deadline.arm(Math.max(1, this.#budgetMs));
+  }
+
+  /** The read has given `octets`. */
+  clientHeard(octets: number): void {
+    if (this.#budgetMs === null) return;
+    this.#deadline.disarm();
+    const { dataTimeoutMs, minDataRate } = this.#options;
+    const left = this.#budgetMs - (this.#clock.now() - this.#waitsSince);
+    const earned = minDataRate > 0 ? octets * 1000 / minDataRate : dataTimeoutMs;
+    this.#budgetMs = Math.min(dataTimeoutMs, left + earned);
+  }
+
+  #expire(): void {
+    const now = this.#clock.now();
+    const silent = now - this.#waitsSince >= this.#options.dataTimeoutMs;
+    this.#guard.expire(silent ? "data_timeout" : "data_too_slow", now);
+    void this.#write();
+  }
+
+  #proceed(): void {
+    const progress = this.#progress;
+    this.#progress = null;
+    progress?.();
+  }
+
+  /** Writes what came out of the guard, and tells of it. False: the mail server takes nothing more. */
+  async #write(): Promise<boolean> {
+    const guard = this.#guard;
+    if (guard.cut) {
+      guard.toUpstream.length = 0;
+      this.#upstream.close();
+    } else if (guard.toUpstream.length > 0 || this.#toUpstream.busy) await this.#toUpstream.flush();
+    if (guard.toClient.length > 0 || this.#toClient.busy) await this.#toClient.flush();
+    if (guard.notes.length > 0) this.#tell();
+    if (guard.over || this.#toClient.lost) {
+      this.#over.resolve();
+      this.#proceed();
+      // What is over has to end, whether or not the mail server wants it to.
+      this.#upstream.close();
+    }
+    return guard.cut || !this.#toUpstream.lost;
+  }
+
+  #tell(): void {
+    for (const note of this.#guard.notes.splice(0)) this.#options.note(note);
+  }
+}
+
+/** Writes what is queued for one peer: one write at a time, whoever asks for it. */
+class Outlet {
+  readonly #transport: Transport;
+  readonly #queue: Uint8Array[];
+  #flushing: Promise<void> | null = null;
+  octets = 0;
+  lost = false;
+
+  constructor(transport: Transport, queue: Uint8Array[]) {
+    this.#transport = transport;
+    this.#queue = queue;
+  }
+
+  get busy(): boolean {
+    return this.#flushing !== null;
+  }
+
+  /** Settles when nothing is queued any more. */
+  flush(): Promise<void> {
+    return this.#flushing ??= this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        const octets = this.#next();
+        await this.#transport.write(octets);
+        this.octets += octets.length;
+      }
+    } catch {
+      this.lost = true;
+    }
+    this.#queue.length = 0;
+    this.#flushing = null;
+  }
+
+  /** The first of the queue, with as many of those behind it as go into one small write. */
+  #next(): Uint8Array {
+    const queue = this.#queue;
+    let octets = queue[0]!.length;
+    let count = 1;
+    while (count < queue.length && octets + queue[count]!.length <= JOINED_OCTETS) {
+      octets += queue[count++]!.length;
+    }
+    return count === 1 ? queue.shift()! : concatBytes(queue.splice(0, count));
+  }
+}

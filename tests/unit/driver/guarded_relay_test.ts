@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { withBench } from "./bench.ts";
+
+const GREETING = "220 mx.test ESMTP ready\r\n";
+const MESSAGE = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n";
+const GO = "250 a\r\n250 b\r\n354 go\r\n";
+
+/** To the data of a message, over a mail server that takes several commands at once. */
+async function sending(bench: Parameters<Parameters<typeof withBench>[1]>[0]) {
+  const upstream = await bench.relaying();
+  await bench.client.send("EHLO again\r\n");
+  await upstream.expect("EHLO again\r\n");
+  await upstream.send("250-hi\r\n250 PIPELINING\r\n");
+  await bench.client.expect("250 mx.test\r\n");
+  await bench.client.send(MESSAGE);
+  await upstream.expect(MESSAGE);
+  await upstream.send(GO);
+  await bench.client.expect(GO);
+  return upstream;
+}
+
+Deno.test("a message in the relay is told of, counted and logged with its queue id", async () => {
+  await withBench({}, async (bench) => {
+    const upstream = await sending(bench);
+    await bench.client.send("x\r\n.\r\nQUIT\r\n");
+    await upstream.expect("x\r\n.\r\nQUIT\r\n");
+    await upstream.send("250 2.0.0 Ok: queued as 4FJqG1\r\n221 bye\r\n");
+    await upstream.transport.closeWrite();
+    await bench.client.expect("250 2.0.0 Ok: queued as 4FJqG1\r\n221 bye\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+    const record = bench.messages[0]?.record;
+    assert.deepEqual([record?.outcome, record?.queueId, record?.recipientsAccepted], [
+      "accepted",
+      "4FJqG1",
+      1,
+    ]);
+    for (const counted of ["count messages accepted", "count recipients accepted", "command DATA 354"]) {
+      assert.ok(bench.counted.includes(counted), counted);
+    }
+  });
+});
+
+Deno.test("content with a bare LF: the client hears 521, the mail server the end of the connection and no end of data", async () => {
+  await withBench({}, async (bench) => {
+    const upstream = await sending(bench);
+    await bench.client.send("one\r\ntwo\nthree\r\n.\r\nMAIL FROM:<evil@x.test>\r\n");
+    await bench.client.expect(
+      "521 5.5.2 mx.test Error: CR or LF of its own received, closing connection\r\n",
+    );
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal((await upstream.rest()).includes("\r\n.\r\n"), false);
+    assert.equal(await bench.outcome(), "relay_refused");
+    assert.ok(bench.counted.includes("count guard_refusals bare_newline"));
+    assert.ok(bench.events().includes("relay_refused"));
+  });
+});
+
+Deno.test("a message that grows too large is cut off at the mail server, and answered at its end", async () => {
+  await withBench({ settings: { smtp_max_message_size: 100 } }, async (bench) => {
+    await bench.client.expect(GREETING);
+    await bench.client.send(`AUTH PLAIN ${btoa("\0ada\0secret")}\r\n`);
+    const asked = await bench.asked();
+    asked.answer({
+      kind: "accepted",
+      upstreams: [{ kind: "tcp", host: "192.0.2.9", port: 25 }],
+      user: null,
+      secret: null,
+      choices: { tls: null, auth: null, xclient: null, proxyProtocol: null },
+    });
+    const upstream = await bench.upstream();
+    await upstream.send("220 hi\r\n");
+    await upstream.expect("EHLO mx.test\r\n");
+    await upstream.send("250-hi\r\n250 PIPELINING\r\n");
+    await bench.client.expect("235 2.0.0 OK\r\n");
+    await bench.client.send(MESSAGE);
+    await upstream.expect(MESSAGE);
+    await upstream.send(GO);
+    await bench.client.expect(GO);
+    await bench.client.send("x".repeat(98) + "\r\n");
+    await upstream.expect("x".repeat(98) + "\r\n");
+    await bench.client.send("more\r\n");
+    assert.equal((await upstream.rest()).includes("."), false);
+    await bench.client.send("and more\r\n.\r\n");
+    await bench.client.expect("552 5.3.4 Message size exceeds fixed limit\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relay_refused");
+  });
+});
+
+Deno.test("a client that keeps a message waiting for smtp_data_timeout is told 421", async () => {
+  await withBench({ settings: { smtp_data_timeout: 60_000 } }, async (bench) => {
+    const upstream = await sending(bench);
+    await bench.client.send("half\r\n");
+    await upstream.expect("half\r\n");
+    await bench.clock.armedFor(60_000);
+    bench.clock.advance(60_000);
+    await bench.client.expect("421 4.4.2 mx.test Timeout, closing connection\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await upstream.rest(), "");
+    assert.equal(await bench.outcome(), "relay_refused");
+    assert.ok(bench.counted.includes("count guard_refusals data_timeout"));
+  });
+});
+
+Deno.test("a client that sends an octet now and then runs out of time by smtp_min_data_rate", async () => {
+  await withBench({ settings: { smtp_data_timeout: 60_000, smtp_min_data_rate: 1_000 } }, async (bench) => {
+    const upstream = await sending(bench);
+    for (const left of [60_000, 30_001]) {
+      await bench.clock.armedFor(left);
+      bench.clock.advance(30_000);
+      await bench.client.send("x");
+      await upstream.expect("x");
+    }
+    await bench.clock.armedFor(2);
+    bench.clock.advance(2);
+    await bench.client.expect("421 4.4.2 mx.test Timeout, closing connection\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relay_refused");
+    assert.ok(bench.counted.includes("count guard_refusals data_too_slow"));
+  });
+});
+
+Deno.test("a mail server that goes after the data and before its reply: the client sees 421 and never 250", async () => {
+  await withBench({}, async (bench) => {
+    const upstream = await sending(bench);
+    await bench.client.send("x\r\n.\r\n");
+    await upstream.expect("x\r\n.\r\n");
+    upstream.transport.close();
+    await bench.client.expect("421 4.4.2 mx.test Lost the connection to the mail server\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+    assert.ok(bench.counted.includes("count messages aborted"));
+  });
+});
+
+Deno.test("with smtp_guard off octets pass blindly", async () => {
+  await withBench({ settings: { smtp_guard: false } }, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("a\nb\rc\0\r\n.\nSTARTTLS\r\n");
+    await upstream.expect("a\nb\rc\0\r\n.\nSTARTTLS\r\n");
+    await upstream.send("hello\n");
+    await bench.client.expect("hello\n");
+    upstream.transport.close();
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+});
