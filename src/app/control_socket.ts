@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { removeQuietly } from "./pid_file.ts";
 import type { ReloadOutcome } from "./reloads.ts";
 
 /** The owner alone may connect. */
@@ -33,6 +34,7 @@ export class ControlSocket {
     this.#reload = reload;
     const path = controlPath(pidFile);
     const own = `${path}.${Deno.pid}`;
+    removeQuietly(own);
     this.#socket = Deno.listen({ transport: "unix", path: own });
     try {
       Deno.chmodSync(own, SOCKET_MODE);

@@ -16,6 +16,8 @@ export class ProcessSignals {
   readonly #debugger = new RuntimeDebugger();
   #postern: Workers | null = null;
   #reloads: Reloads | null = null;
+  /** Whether SIGHUP came: what it asks for is not forgotten when it comes before all is ready. */
+  #reloadAsked = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -38,6 +40,7 @@ export class ProcessSignals {
   async serve(postern: Workers, reloads: Reloads, began: () => void): Promise<void> {
     this.#postern = postern;
     this.#reloads = reloads;
+    if (this.#reloadAsked) void reloads.reload();
     const order = await this.#asked.promise;
     began();
     await reloads.stop();

@@ -153,6 +153,10 @@ export class Bench {
     this.done = this.#connection.run();
   }
 
+  drain(): void {
+    this.#connection.drain();
+  }
+
   interrupt(cause: Interruption): void {
     this.#connection.interrupt(cause);
   }

@@ -166,6 +166,46 @@ for (const [phase, row] of Object.entries(CASES)) {
   }
 }
 
+Deno.test("a drain lets a client go on that is at work, until it is silent for a second", async () => {
+  await withBench({}, async (bench) => {
+    await bench.client.expect(GREETING);
+    bench.drain();
+    for (let round = 0; round < 3; round++) {
+      bench.clock.advance(900);
+      await bench.client.send("NOOP\r\n");
+      await bench.client.expect("250 2.0.0 OK\r\n");
+    }
+    bench.clock.advance(1_000);
+    assert.equal(await bench.client.rest(), SHUTDOWN);
+    assert.equal(await bench.outcome(), "shutdown");
+  });
+});
+
+Deno.test("a drain before the greeting lets the client be greeted, and sends it away when it is silent", async () => {
+  await withBench({ settings: { smtp_greeting_delay: 3_000 } }, async (bench) => {
+    await bench.clock.armedFor(3_000);
+    bench.drain();
+    bench.clock.advance(3_000);
+    await bench.client.expect(GREETING);
+    await bench.clock.armedFor(1_000);
+    bench.clock.advance(1_000);
+    assert.equal(await bench.client.rest(), SHUTDOWN);
+  });
+});
+
+Deno.test("a login that is decided while the process drains is carried out", async () => {
+  await withBench({}, async (bench) => {
+    await ask(bench);
+    const question = await bench.asked();
+    bench.drain();
+    question.answer(accepted());
+    const upstream = await bench.upstream();
+    await upstream.send("220 hi\r\n");
+    await upstream.expect("EHLO mx.test\r\n");
+    bench.interrupt("abort");
+  });
+});
+
 Deno.test("a second interruption changes nothing: the first word and the first outcome stay", async () => {
   await withBench({}, async (bench) => {
     await bench.client.expect(GREETING);
