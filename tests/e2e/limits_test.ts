@@ -24,9 +24,10 @@ Deno.test("a client that talks before the greeting is sent away", async () => {
     await using patient = await connect(1);
     await patient.command("EHLO patient.example", /^250/);
     await patient.quit();
-    const ends = [1, 2, 3].map((conn) => postern.event("session_closed", (line) => line["conn"] === conn));
+    // The one that left without a word has no line.
+    const ends = [1, 3].map((conn) => postern.event("session_closed", (line) => line["conn"] === conn));
     const outcomes = (await Promise.all(ends)).map((line) => line["outcome"]);
-    assert.deepEqual(outcomes, ["early_talker", "client_closed", "quit"]);
+    assert.deepEqual(outcomes, ["early_talker", "quit"]);
   });
 });
 
