@@ -535,3 +535,92 @@ Deno.test("workers write their sessions to one access log, which SIGUSR1 opens a
     assert.equal(postern.log.some(({ event }) => event === "session_closed"), false);
   });
 });
+
+/** The lines of messages, without what is another one each time. */
+function messagesOf(log: readonly LogLine[]): Record<string, unknown>[] {
+  return log.filter(({ event }) => event === "message").map((line) => {
+    const { ts: _, level, session, listener, client, upstream, seconds, worker: _worker, ...rest } = line;
+    assert.equal(level, "info");
+    assert.match(String(session), /^[0-9a-f]{16}$/);
+    for (const address of [listener, client, upstream]) assert.match(String(address), /^127\.0\.0\.1:\d+$/);
+    assert.ok(typeof seconds === "number" && seconds >= 0);
+    return rest;
+  });
+}
+
+Deno.test("every message of a relay has one line, whatever becomes of it, and the session sums them up", async () => {
+  const replies = ["250 2.0.0 Ok: queued as 4F1A", "552 5.3.4 too big"];
+  await using upstream = new ScriptedUpstream(async (peer) => {
+    await peer.reply("220 mx");
+    await peer.answer("EHLO mail.test", "250 mx");
+    for (const reply of replies) {
+      await peer.answer(/^MAIL /, "250 2.1.0 ok");
+      await peer.answer(/^RCPT /, "250 2.1.5 ok");
+      await peer.answer(/^RCPT /, "550 5.1.1 no such user");
+      await peer.answer("DATA", "354 go ahead");
+      await peer.readUntil("\r\n.\r\n");
+      await peer.reply(reply);
+    }
+    await peer.answer(/^MAIL /, "250 2.1.0 ok");
+    await peer.readToEnd();
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    mail: ({ directory }) => ({
+      xclient: "off",
+      access_log: ["stderr", `${directory}/access.log format=text`],
+    }),
+  }, async ({ postern, connect, files }) => {
+    await using client = await connect();
+    await client.authPlain("ada", "secret");
+    for (const reply of replies) {
+      await client.command("MAIL FROM:<ann@example.test> SIZE=1000", /^250 /);
+      await client.command("RCPT TO:<bob@example.test>", /^250 /);
+      await client.command("RCPT TO:<nobody@example.test>", /^550 /);
+      await client.command("DATA", /^354 /);
+      await client.send("Subject: x\r\n\r\nHi\r\n");
+      await client.command(".", reply);
+    }
+    await client.command("MAIL FROM:<>", /^250 /);
+    await client.close();
+    const session = await postern.event("session_closed");
+    const common = { event: "message", conn: 1, login: "ada", reverse_path: "ann@example.test" };
+    const offered = { recipients: 1, recipients_refused: 1, octets: 18 };
+    assert.deepEqual(messagesOf(postern.log), [
+      { ...common, ...offered, message: 1, reply: replies[0], queue_id: "4F1A", outcome: "accepted" },
+      { ...common, ...offered, message: 2, reply: replies[1], outcome: "rejected" },
+      {
+        ...common,
+        message: 3,
+        reverse_path: "",
+        recipients: 0,
+        recipients_refused: 0,
+        octets: 0,
+        outcome: "aborted",
+      },
+    ]);
+    const { messages, messages_failed, recipients, recipients_refused, reverse_path, reply, queue_id } =
+      session;
+    assert.deepEqual(
+      { messages, messages_failed, recipients, recipients_refused, reverse_path, reply, queue_id },
+      {
+        messages: 1,
+        messages_failed: 2,
+        recipients: 2,
+        recipients_refused: 2,
+        reverse_path: "",
+        reply: replies[1],
+        queue_id: "4F1A",
+      },
+    );
+    let text = "";
+    await until(async () => {
+      text = await Deno.readTextFile(`${files.directory}/access.log`);
+      return text.includes(" session relayed");
+    }, "all lines are written");
+    assert.match(
+      text,
+      /^\S+ message 1 accepted after [\d.]+s: .* reverse_path=ann@example\.test recipients=1 recipients_refused=1 octets=18 reply="250 2\.0\.0 Ok: queued as 4F1A" queue_id=4F1A$/m,
+    );
+  });
+});
