@@ -41,6 +41,8 @@ export class AuthCache implements AuthBackend {
   readonly #accepted: BoundedMap<string, Kept>;
   readonly #refused: BoundedMap<string, Kept>;
   readonly #asking = new Map<string, SharedQuestion>();
+  /** Answers to questions of an earlier one are not kept. */
+  #epoch = 0;
 
   constructor(options: AuthCacheOptions) {
     this.#options = options;
@@ -69,21 +71,24 @@ export class AuthCache implements AuthBackend {
     if (question.salt === null && this.#accepted.delete(this.#digests.name(question))) this.#count("dropped");
   }
 
-  /** Drops all answers that let somebody in. */
+  /** Drops all answers that let somebody in, those too that are still to come. */
   forgetAll(): void {
+    this.#epoch++;
+    this.#asking.clear();
     this.#accepted.clear();
   }
 
   close(): void {
-    this.#accepted.clear();
+    this.forgetAll();
     this.#refused.clear();
     this.#options.backend.close();
   }
 
   #begin(name: string, question: AuthQuestion): SharedQuestion {
+    const epoch = this.#epoch;
     const asked = new SharedQuestion(async (signal) => {
       const answer = await this.#options.backend.ask(question, signal);
-      this.#keep(name, question, answer);
+      if (epoch === this.#epoch) this.#keep(name, question, answer);
       return answer;
     }, () => {
       if (this.#asking.get(name) === asked) this.#asking.delete(name);

@@ -160,7 +160,7 @@ Deno.test("a mail server that is not there comes last for the next clients", asy
       await client.authPlain("alice", "secret");
       await client.command("NOOP", "250 second");
     }
-    await postern.event("upstream_failover");
+    await postern.event("client_logged_in", (line) => line["conn"] === 2);
     const names = postern.log.map(({ event }) => event).filter((event) => event.startsWith("upstream"));
     assert.deepEqual(names, ["upstream_resting", "upstream_failover"]);
   });

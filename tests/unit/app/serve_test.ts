@@ -5,6 +5,7 @@ import type { Config } from "../../../src/config/settings.ts";
 import type { Log } from "../../../src/ports/telemetry.ts";
 import { NO_METRICS } from "../../../src/telemetry/metrics.ts";
 import { DialogueClient } from "../../support/dialogue_client.ts";
+import { accepted, ScriptedCallout } from "../../support/scripted_callout.ts";
 
 const SILENT: Log = { enabled: () => false, event: () => {} };
 
@@ -124,4 +125,25 @@ Deno.test("the logs of a configuration are closed when another follows and its l
   await client.quit();
   await postern.stop(0);
   assert.deepEqual(told, ["old client_connected", "old session_closed", "old closed"]);
+});
+
+Deno.test("a Postern is not sent to a listener that came with its present configuration", async () => {
+  let port = 0;
+  await using callout = new ScriptedCallout(() => accepted(port));
+  const told: string[] = [];
+  const log: Log = {
+    enabled: () => true,
+    event: (_level, event, _message, _session, fields) => void told.push(`${event} ${fields?.["code"]}`),
+  };
+  const mail = { auth_http: callout.url(), xclient: "off" };
+  const postern = await serve(configOf(mail), { log, metrics: NO_METRICS });
+  const servers = [{ listen: "127.0.0.1:0" }, { listen: "0.0.0.0:0" }];
+  await (await postern.prepare(configOf({ ...mail, servers }))).commit();
+  for (port of portsOf(postern)) {
+    await using client = await DialogueClient.connect({ port: portsOf(postern)[0]! });
+    await client.expect("220 mail.test ESMTP ready");
+    await client.authPlain("alice", "secret", "451 4.3.2 Internal server error");
+  }
+  await postern.stop(0);
+  assert.equal(told.filter((line) => line === "upstream_failed own_listener").length, 2);
 });

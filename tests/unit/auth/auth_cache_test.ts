@@ -165,6 +165,20 @@ Deno.test("AuthCache drops what it is told to forget, and all when it is closed"
   assert.equal(await scene.asks({}, { user: "june" }), 2);
 });
 
+Deno.test("AuthCache that forgets all neither keeps nor shares an answer that was asked for before", async () => {
+  const scene = new Scene();
+  const before = Promise.withResolvers<AuthAnswer>();
+  scene.answer = () => before.promise;
+  const first = scene.cache.ask(question(), unending);
+  scene.cache.forgetAll();
+  scene.answer = () => yes({ user: "moved" });
+  assert.deepEqual(await scene.cache.ask(question(), unending), yes({ user: "moved" }));
+  before.resolve(yes({ user: "old" }));
+  assert.deepEqual(await first, yes({ user: "old" }));
+  assert.deepEqual(await scene.cache.ask(question(), unending), yes({ user: "moved" }));
+  assert.equal(scene.questions.length, 2);
+});
+
 Deno.test("AuthCache gives the password of the answer to the same question alone, and does not hold it", async () => {
   const scene = new Scene();
   scene.answer = () => yes({ user: "master", secret: "p\xe4ss" });

@@ -87,6 +87,22 @@ const READING = "while reading response from upstream";
 
 const ROWS: readonly Row[] = [
   {
+    event: "upstream_failover",
+    told: "warn",
+    message: "Cannot connect to 127.0.0.1:2525: Connection refused (os error 111)",
+    fields: { code: "refused", stage: "connecting to upstream" },
+    session: { ...KNOWN, doing: "connecting to upstream" },
+    line: `[warn] recv() failed (111: Connection refused) ${READING}, ${AT_UPSTREAM}`,
+  },
+  {
+    event: "upstream_resting",
+    told: "warn",
+    message: "upstream server temporarily disabled",
+    fields: { server: "127.0.0.1:2525", seconds: 10 },
+    session: { ...KNOWN, doing: "connecting to upstream" },
+    line: `[warn] upstream server temporarily disabled while connecting to upstream, ${AT_UPSTREAM}`,
+  },
+  {
     event: "client_connected",
     told: "info",
     session: { doing: "" },
