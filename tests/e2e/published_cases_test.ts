@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { ScriptedNames } from "../conformance/scripted_names.ts";
 import type { DialogueClient } from "../support/dialogue_client.ts";
+import { testCertificates } from "../support/certificates.ts";
 import { type Edge, withEdge } from "../support/edge.ts";
 import { accepted, type CalloutAnswer, type CalloutRequest, refused } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
@@ -121,6 +122,38 @@ Deno.test("NO STARTTLS (2021): no mail server talks Postern out of TLS with prox
       const line = await postern.event("upstream_failed", ({ login }) => login === name);
       assert.equal(line["code"], STRIPPED[name]![0], `${name}: ${line.msg}`);
     }
+  });
+});
+
+Deno.test("NO STARTTLS (2021): what a mail server announced in clear is forgotten in TLS", async () => {
+  const { server } = await testCertificates();
+  await using upstream = new ScriptedUpstream(async (peer) => {
+    await peer.reply("220 mx.test ESMTP");
+    await peer.answer(
+      /^EHLO /,
+      "250-mx.test",
+      "250-AUTH PLAIN",
+      "250-XCLIENT NAME ADDR LOGIN",
+      "250 STARTTLS",
+    );
+    await peer.answer("STARTTLS", "220 go");
+    await peer.acceptTls(server);
+    await peer.answer(/^EHLO /, "250 mx.test");
+    assert.equal((await peer.readToEnd()).text, "", "neither XCLIENT nor AUTH");
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: (files) => [{
+      proxy_smtp_auth: "on",
+      proxy_ssl: "starttls",
+      proxy_ssl_name: "mx.test",
+      proxy_ssl_trusted_certificate: files.root,
+    }],
+  }, async ({ connect, postern }) => {
+    await using client = await connect();
+    await client.authPlain("alice", "secret", INTERNAL_ERROR);
+    await client.expectEnd();
+    assert.equal((await postern.event("upstream_failed"))["code"], "auth_not_offered");
   });
 });
 
