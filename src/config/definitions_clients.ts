@@ -40,7 +40,8 @@ export const clientDirectives = {
     type: integer({ least: 0, most: 1_000_000 }),
     default: "1024",
     doc:
-      "Number of TLS handshakes with the server's clients that each worker has under way; beyond, STARTTLS gets 454 and implicit " +
+      "Number of TLS handshakes with the server's clients that each worker has under way. Beyond, one that takes " +
+      "more than 5 seconds is ended; where there is none, STARTTLS gets 454 and implicit " +
       "TLS is closed. 0 is no limit.",
     source: "Postern",
   },

@@ -35,6 +35,7 @@ import { ClientInput } from "./client_input.ts";
 import { ClientOutput } from "./client_output.ts";
 import { GuardedFlow } from "./guarded_flow.ts";
 import { tellGuardNote } from "./guard_notes.ts";
+import type { HandshakeSlot } from "./handshake_slots.ts";
 import { closeLingering } from "./linger.ts";
 import { passedOn, type UpstreamResult } from "./open_upstream.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
@@ -89,8 +90,8 @@ export class Connection implements BoardedSession {
   #sessionEnd = Number.POSITIVE_INFINITY;
   /** Whether it is to end when its client falls silent, or at the next command. */
   #drain: "when idle" | "now" | null = null;
-  /** Whether a slot of the server's handshakes is taken. */
-  #handshaking = false;
+  /** While one is under way. */
+  #handshake: HandshakeSlot | null = null;
   #proxyProtocol: ProxyProtocolFacts | null = null;
   #clientHost = "[UNAVAILABLE]";
   /** Null where nothing is limited, and before the client's address is known. */
@@ -281,15 +282,17 @@ export class Connection implements BoardedSession {
 
   /** Whether one more handshake may be under way; {@linkcode #startTls} ends the one that is admitted. */
   #admitHandshake(mode: "starttls" | "implicit"): boolean {
-    if (this.#server.handshakes.tryTake()) return this.#handshaking = true;
+    const { handshakes } = this.#server;
+    this.#handshake = handshakes.take(this.#services.clock.now(), () => this.interrupt("deadline"));
+    if (this.#handshake !== null) return true;
     this.#services.metrics.count("tls_refused", mode);
     this.#log.note("warn", "tls_refused", "too many TLS handshakes are under way (ssl_max_handshakes)");
     return false;
   }
 
   #handshakeOver(): void {
-    if (this.#handshaking) this.#server.handshakes.give();
-    this.#handshaking = false;
+    if (this.#handshake !== null) this.#server.handshakes.give(this.#handshake);
+    this.#handshake = null;
   }
 
   async #startTls(): Promise<void> {

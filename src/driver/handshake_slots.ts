@@ -1,22 +1,47 @@
-/** A number of handshakes that may be under way at a time: each costs memory, and processor time that others wait for. */
+/** How long a handshake is left in peace when there is no room for another, in milliseconds: most are over by then. */
+const PEACE_MS = 5_000;
+
+/** One handshake that is under way. */
+export interface HandshakeSlot {
+  /** Milliseconds of the clock. */
+  readonly since: number;
+  /** Ends it. */
+  readonly giveWay: () => void;
+}
+
+/**
+ * A number of handshakes that may be under way at a time: each costs memory, and processor time that others wait for.
+ * When all slots are taken, the oldest handshake gives way to a new one if it had its time, so that clients who begin
+ * handshakes and stop cannot keep the others out.
+ */
 export class HandshakeSlots {
   readonly #limit: number;
-  #taken = 0;
+  /** In the order in which they began. */
+  readonly #taken = new Set<HandshakeSlot>();
 
   /** `limit` 0 is none. */
   constructor(limit: number) {
     this.#limit = limit === 0 ? Number.POSITIVE_INFINITY : limit;
   }
 
-  /** Takes a slot if one is free; who takes one gives it back. */
-  tryTake(): boolean {
-    if (this.#taken >= this.#limit) return false;
-    this.#taken++;
-    return true;
+  /** Takes a slot, or null where none is to be had; who takes one gives it back. */
+  take(now: number, giveWay: () => void): HandshakeSlot | null {
+    if (this.#taken.size >= this.#limit && !this.#makeRoom(now)) return null;
+    const slot = { since: now, giveWay };
+    this.#taken.add(slot);
+    return slot;
   }
 
-  /** Gives a slot back. */
-  give(): void {
-    this.#taken--;
+  /** Gives a slot back; one that gave way already may be given again. */
+  give(slot: HandshakeSlot): void {
+    this.#taken.delete(slot);
+  }
+
+  #makeRoom(now: number): boolean {
+    const [oldest] = this.#taken;
+    if (oldest === undefined || now - oldest.since < PEACE_MS) return false;
+    this.#taken.delete(oldest);
+    oldest.giveWay();
+    return true;
   }
 }

@@ -132,6 +132,34 @@ Deno.test("a client that says nothing for too long is told of like any other", a
 
 const STARTTLS: BenchOptions = { settings: { starttls: "on" } };
 
+/** Whether a slot is to be had, without anybody giving way. */
+function takes(slots: HandshakeSlots): boolean {
+  return slots.take(0, () => {}) !== null;
+}
+
+Deno.test("a handshake that has taken five seconds gives way where there is no room for another", async () => {
+  const handshakes = new HandshakeSlots(1);
+  await withBench({ ...STARTTLS, handshakes }, async (first) => {
+    await first.client.expect(GREETING);
+    await first.client.send("STARTTLS\r\n");
+    await first.client.expect("220 2.0.0 Start TLS\r\n");
+    await withBench({ ...STARTTLS, handshakes }, async (second) => {
+      await second.client.expect(GREETING);
+      second.clock.advance(4_999);
+      await second.client.send("STARTTLS\r\n");
+      await second.client.expect("454 4.7.0 TLS not available at the moment\r\n");
+      second.clock.advance(1);
+      await second.client.send("STARTTLS\r\n");
+      await second.client.expect("220 2.0.0 Start TLS\r\n");
+      await first.client.expectEnd();
+      assert.equal(await first.outcome(), "timeout");
+      await second.client.send(CLIENT_HELLO + "NOOP\r\n");
+      await second.client.expect(`${SERVER_HELLO}250 2.0.0 OK\r\n`);
+    });
+  });
+  assert.deepEqual([takes(handshakes), takes(handshakes)], [true, false]);
+});
+
 Deno.test("STARTTLS over ssl_max_handshakes gets 454, and works when a handshake has ended", async () => {
   const handshakes = new HandshakeSlots(1);
   await withBench({ ...STARTTLS, handshakes }, async (first) => {
@@ -149,19 +177,19 @@ Deno.test("STARTTLS over ssl_max_handshakes gets 454, and works when a handshake
       await second.client.expect("220 2.0.0 Start TLS\r\n");
     });
   });
-  assert.deepEqual([handshakes.tryTake(), handshakes.tryTake()], [true, false], "all were given back");
+  assert.deepEqual([takes(handshakes), takes(handshakes)], [true, false], "all were given back");
 });
 
 Deno.test("implicit TLS over ssl_max_handshakes is closed without a word", async () => {
   const handshakes = new HandshakeSlots(1);
-  handshakes.tryTake();
+  const other = handshakes.take(Number.POSITIVE_INFINITY, () => {});
   await withBench({ ssl: true, handshakes }, async (bench) => {
     await bench.client.expectEnd();
     assert.equal(await bench.outcome(), "tls_refused");
     assert.equal(bench.counted.includes("count tls_refused implicit"), true);
   });
-  handshakes.give();
-  assert.deepEqual([handshakes.tryTake(), handshakes.tryTake()], [true, false], "no other was given back");
+  handshakes.give(other!);
+  assert.deepEqual([takes(handshakes), takes(handshakes)], [true, false], "no other was given back");
 });
 
 for (
@@ -181,11 +209,11 @@ for (
       await bench.client.expectEnd();
       assert.equal(await bench.outcome(), "timeout");
     });
-    assert.equal(handshakes.tryTake(), true);
+    assert.equal(takes(handshakes), true);
   });
 }
 
 Deno.test("HandshakeSlots without a limit always has one", () => {
   const slots = new HandshakeSlots(0);
-  assert.equal(Array.from({ length: 5_000 }, () => slots.tryTake()).every((taken) => taken), true);
+  assert.equal(Array.from({ length: 5_000 }, () => takes(slots)).every((taken) => taken), true);
 });
