@@ -10,6 +10,9 @@ export function checkServer(server: EffectiveServer, problems: ProblemList): voi
   checkCertificates(server, problems);
   checkClientCertificates(server, problems);
   checkUpstreamCertificate(server, problems);
+  checkCountedMail(server, problems);
+  checkLimitDoubles(server, "limit_conn", problems);
+  checkLimitDoubles(server, "limit_login", problems);
 }
 
 /** Exactly one of `auth_http` and `users` decides about logins. */
@@ -110,4 +113,28 @@ function checkUpstreamCertificate(server: EffectiveServer, problems: ProblemList
     const message = 'no "proxy_ssl_certificate" is defined for "proxy_ssl_certificate_key"';
     problems.add(server.placeOf("proxy_ssl_certificate_key"), "missing", message);
   }
+}
+
+/** What is said in a relay only the guard hears. */
+function checkCountedMail(server: EffectiveServer, problems: ProblemList): void {
+  const counted = server.get("limit_req")?.find(({ what }) => what !== "connections");
+  const guarded = server.get("smtp_guard") ?? server.get("compat") !== "nginx";
+  if (counted === undefined || guarded) return;
+  const message = `"limit_req" counts ${counted.what} in the relay, for which "smtp_guard" must be on`;
+  problems.add(server.placeOf("limit_req"), "conflict", message);
+}
+
+/** Two limits of one count would count everybody twice. */
+function checkLimitDoubles(
+  server: EffectiveServer,
+  name: "limit_conn" | "limit_login",
+  problems: ProblemList,
+): void {
+  const limits: readonly { readonly by: string; readonly zone: string }[] = server.get(name) ?? [];
+  const double = limits.find(({ by, zone }, at) =>
+    limits.slice(0, at).some((other) => other.by === by && other.zone === zone)
+  );
+  if (double === undefined) return;
+  const where = double.zone === "" ? "" : ` in the zone ${JSON.stringify(double.zone)}`;
+  problems.add(server.placeOf(name), "conflict", `"${name}" is given twice for "${double.by}"${where}`);
 }

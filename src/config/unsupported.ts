@@ -38,6 +38,11 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   proxy_ssl_session_reuse: NO_OPENSSL,
   proxy_ssl_password_file: 'write the key of "proxy_ssl_certificate_key" without a pass phrase',
   include: "a configuration is one file",
+  allow: 'write it as an entry of "access", such as "allow 192.0.2.0/24": their order counts',
+  deny: 'write it as an entry of "access", such as "deny all": their order counts',
+  limit_conn_zone: 'the keys of "limit_conn" are "client", "user" and "total"',
+  limit_req_zone: 'the keys and the rate stand in "limit_req"',
+  auth_delay: 'nginx has it for HTTP only: use "limit_login"',
 
   // main and events contexts
   daemon: PROCESS,

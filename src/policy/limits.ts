@@ -5,7 +5,7 @@
  */
 import type { ConnLimit, LimitKey, LoginLimit, RateLimit, ServerSettings } from "../config/settings.ts";
 import type { Admission, Hold, LoginWatch, Rate } from "../ports/limit_store.ts";
-import { isInRange } from "./access.ts";
+import { isInRanges } from "./access.ts";
 import { networkOf } from "./client_network.ts";
 
 export type LimitSettings = Pick<
@@ -107,7 +107,7 @@ function group(limits: LimitGroup): LimitGroup | null {
 /** Who a client is before he has signed in. */
 export function clientOf(host: string, settings: LimitSettings): Counted {
   const home = networkOf(host, settings);
-  const exempt = settings.limit_exempt.some((range) => isInRange(range, host));
+  const exempt = isInRanges(settings.limit_exempt, host);
   return { network: exempt ? null : home, home, user: null };
 }
 

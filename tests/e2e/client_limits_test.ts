@@ -59,6 +59,7 @@ Deno.test("limit_conn lets in exactly as many as it says, whichever worker they 
     await ended(postern, 60);
     const hits = postern.log.filter(({ event }) => event === "limit_hit");
     assert.equal(hits.length, 33 + 13);
+    assert.equal(new Set(hits.map((line) => line["worker"])).size, 2);
     assert.ok(hits.every((line) => line["limit"] === "conn_client" && line["network"] === "127.0.0.1"));
   });
 });
@@ -135,5 +136,77 @@ Deno.test("access denies, and where TLS comes first nothing is said", async () =
     await using allowed = await connect(2);
     await allowed.quit();
     await postern.event("session_closed", (line) => line["outcome"] === "denied" && line["conn"] === 2);
+  });
+});
+
+const TOO_MANY_MESSAGES = "450 4.7.1 Too many messages, try again later";
+const TOO_MANY_RECIPIENTS = "450 4.7.1 Too many recipients, try again later";
+
+Deno.test("limit_req counts the messages and recipients of a user over all of his sessions", async () => {
+  await using sink = new SmtpSink();
+  await withEdge({
+    callout: () => accepted(sink.port),
+    mail: () => ({
+      worker_processes: 2,
+      xclient: "off",
+      limit_req: ["messages user rate=1r/h burst=3", "recipients user rate=1r/h burst=5"],
+    }),
+  }, async ({ connect, postern }) => {
+    await using first = await connect();
+    await first.authPlain("ada", "secret");
+    await first.sendMessage("Subject: 1\r\n\r\nx\r\n");
+    await first.sendMessage("Subject: 2\r\n\r\nx\r\n");
+    await using second = await connect();
+    await second.authPlain("ADA", "secret");
+    await second.command("MAIL FROM:<ada@example.test>", /^250[ -]/);
+    for (let recipient = 3; recipient <= 6; recipient++) {
+      await second.command(`RCPT TO:<r${recipient}@example.test>`, /^250[ -]/);
+    }
+    await second.command("RCPT TO:<r7@example.test>", TOO_MANY_RECIPIENTS);
+    await second.command("DATA", /^354 /);
+    await second.send("Subject: 3\r\n\r\nx\r\n");
+    await second.command(".", /^250[ -]/);
+    await first.command("MAIL FROM:<ada@example.test>", /^250[ -]/);
+    await first.command("RSET", /^250[ -]/);
+    await first.command("MAIL FROM:<ada@example.test>", TOO_MANY_MESSAGES);
+    // The session goes on, and others have counts of their own.
+    await first.command("NOOP", /^250[ -]/);
+    await first.quit();
+    await using other = await connect();
+    await other.authPlain("alice", "secret");
+    await other.sendMessage("Subject: 4\r\n\r\nx\r\n");
+    await other.quit();
+    await second.quit();
+    assert.equal(sink.messages.length, 4);
+    const ends = [1, 2, 3].map((conn) => postern.event("session_closed", (line) => line["conn"] === conn));
+    await Promise.all(ends);
+    const hits = postern.log.filter(({ event }) => event === "limit_hit").map((line) => line["limit"]);
+    assert.deepEqual(hits.toSorted(), ["messages_user", "recipients_user"]);
+  });
+});
+
+Deno.test("without a login, the first message counts before the relay and the others in it", async () => {
+  await using sink = new SmtpSink();
+  await withEdge({
+    callout: () => accepted(sink.port),
+    mail: () => ({
+      worker_processes: 2,
+      xclient: "off",
+      smtp_auth: "none",
+      limit_req: ["messages client rate=1r/h burst=2", "recipients client rate=1r/h burst=9"],
+    }),
+  }, async ({ connect }) => {
+    await using first = await connect();
+    for (let message = 1; message <= 2; message++) {
+      await first.sendMessage(`Subject: ${message}\r\n\r\nx\r\n`);
+    }
+    await using second = await connect();
+    await second.sendMessage("Subject: 3\r\n\r\nx\r\n");
+    await second.command("MAIL FROM:<alice@example.test>", TOO_MANY_MESSAGES);
+    await using third = await connect();
+    await third.command("MAIL FROM:<alice@example.test>", /^250[ -]/);
+    await third.command("RCPT TO:<bob@example.test>", TOO_MANY_MESSAGES);
+    await third.quit();
+    assert.equal(sink.messages.length, 3);
   });
 });

@@ -32,6 +32,31 @@ const BAD: readonly (readonly [string, string, RegExp])[] = [
     /smtp_auth: "users" can check plain and login only, found cram-md5/,
   ],
   [
+    "messages that nobody counts",
+    server("listen: 25", "auth_http: h", "smtp_guard: off", "limit_req: messages user 9r/h"),
+    /limit_req: "limit_req" counts messages in the relay, for which "smtp_guard" must be on/,
+  ],
+  [
+    "recipients that nobody counts in nginx's way",
+    server(
+      "listen: 25",
+      "auth_http: h",
+      "compat: nginx",
+      "limit_req: [connections client 1r/s, recipients client 9r/h]",
+    ),
+    /limit_req: "limit_req" counts recipients in the relay/,
+  ],
+  [
+    "two limits of one count",
+    server("listen: 25", "auth_http: h", "limit_conn: [client 5, user 5, client 9]"),
+    /limit_conn: "limit_conn" is given twice for "client"$/,
+  ],
+  [
+    "two limits of one count in a zone",
+    server("listen: 25", "auth_http: h", "limit_login: [user ban=5 zone=a, user ban=5, user ban=9 zone=a]"),
+    /limit_login: "limit_login" is given twice for "user" in the zone "a"$/,
+  ],
+  [
     "external without client certificates",
     server("listen: 25", "auth_http: h", "smtp_auth: external"),
     /smtp_auth: "external" needs a client certificate/,
