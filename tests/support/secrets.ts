@@ -17,6 +17,9 @@ export class Secrets {
   /** Form to what it is a form of, for messages. */
   readonly #forms = new Map<string, string>();
 
+  /** Whether nothing is looked for. */
+  ignored = false;
+
   /** Forms that are searched for, as they are. */
   get forms(): readonly string[] {
     return [...this.#forms.keys()];
