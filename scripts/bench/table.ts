@@ -139,8 +139,8 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * How two workers compare with one: the throughput of both proxies, and the most that the machine has room for,
- * as the clients and the mail server run on the same cores.
+ * How two workers compare with one: the throughput of both proxies, whether their workers stand in each other's way,
+ * and the most that the machine has room for, as the clients and the mail server run on the same cores.
  */
 export function scalingText(one: Summary, two: Summary, cores: number): string {
   const lines = (["nginx", "postern"] as const).map((proxy) => {
@@ -152,6 +152,7 @@ export function scalingText(one: Summary, two: Summary, cores: number): string {
     return [
       proxy === "nginx" ? "nginx" : "Postern",
       `${gain.toFixed(2)} times the throughput of one worker`,
+      `${(after.cpu_ms_per_session! / before.cpu_ms_per_session!).toFixed(2)} times its CPU per session`,
       `at most ${room.toFixed(2)} on ${cores} cores with the clients and the mail server`,
     ];
   });
