@@ -64,7 +64,7 @@ const FALSE_ENDS = [
 ];
 const SMUGGLED = "MAIL FROM:<admin@b.test>\r\nRCPT TO:<victim@b.test>\r\nDATA\r\nforged\r\n.\r\n";
 
-Deno.test("SMTP smuggling: no false end of data brings a mail server anything, whatever the policy is", async () => {
+Deno.test("CVE-2023-51764, CVE-2023-51765, CVE-2023-51766: no false end of data brings a mail server anything, whatever the policy is", async () => {
   for (const smtp_bare_newline of ["reject", "pass"]) {
     await withSink({ smtp_bare_newline, smtp_nul: smtp_bare_newline }, async ({ connect }, sink) => {
       for (const end of FALSE_ENDS) {
