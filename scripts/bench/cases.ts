@@ -6,7 +6,7 @@
 import type { Target } from "./measures.ts";
 
 /** Letters for `--only`. */
-export const LOADS = ["a", "b", "c", "d", "e", "f", "g"] as const;
+export const LOADS = ["a", "b", "c", "d", "e", "f", "g", "h"] as const;
 export type LoadLetter = typeof LOADS[number];
 
 /** Loads of small things, where what the runtime costs for each is most of the whole: the floor is measured there. */
@@ -21,6 +21,8 @@ interface CaseFacts {
   /** STARTTLS and AUTH PLAIN instead of a plain session without a login. */
   readonly starttls: boolean;
   readonly workers: number;
+  /** What Postern is compared with instead of nginx: itself with `smtp_guard off`. */
+  readonly against?: "unguarded";
   readonly targets: readonly Target[];
 }
 
@@ -177,6 +179,34 @@ export const CASES: readonly Case[] = [
     title: "short sessions as in (a), 2 workers",
     workers: 2,
     targets: [],
+  },
+  {
+    kind: "sessions",
+    load: "h",
+    name: "h plain",
+    title: "large messages as in (c), with the guard and without",
+    starttls: false,
+    peers: "own",
+    sessions: 160,
+    concurrency: 4,
+    octets: LARGE,
+    workers: 1,
+    against: "unguarded",
+    targets: [{ measure: "cpu_seconds_per_gb", of: "ratio", atMost: 1.1 }],
+  },
+  {
+    kind: "sessions",
+    load: "h",
+    name: "h TLS",
+    title: "large messages as in (d), with the guard and without",
+    starttls: true,
+    peers: "own",
+    sessions: 80,
+    concurrency: 4,
+    octets: LARGE,
+    workers: 1,
+    against: "unguarded",
+    targets: [{ measure: "cpu_seconds_per_gb", of: "ratio", atMost: 1.1 }],
   },
 ];
 

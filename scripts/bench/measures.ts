@@ -44,7 +44,7 @@ export type Values = Readonly<Partial<Record<MeasureName, number>>>;
 export interface Run {
   /** {@linkcode Case.name} of what was run. */
   readonly case: string;
-  readonly proxy: "nginx" | "postern" | "floor";
+  readonly proxy: "nginx" | "postern" | "unguarded" | "floor";
   /** From 1. */
   readonly pair: number;
   /** What the sink had in the end, the same as was sent. */

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { type LoadLetter, LOADS } from "./cases.ts";
 
 export const USAGE = `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--floor] [--json FILE]
-  --only   loads to run: a to g, all by default
+  --only   loads to run: a to h, all by default
   --pairs  how often each load goes through nginx and Postern in turn: 5 by default, 2 with --quick
   --quick  a small part of each load: numbers to look at, not to publish
   --floor  measures besides, for loads of small things, a proxy that knows no SMTP: what the runtime alone costs

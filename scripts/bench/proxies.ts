@@ -10,8 +10,8 @@ import { greeted, unusedPorts } from "./ports.ts";
 import type { Processes } from "./processes.ts";
 
 export const PROXY_NAMES = ["nginx", "postern"] as const;
-/** Those that are compared, and `floor.ts`. */
-export type ProxyName = typeof PROXY_NAMES[number] | "floor";
+/** Those that are compared, Postern with `smtp_guard off`, and `floor.ts`. */
+export type ProxyName = typeof PROXY_NAMES[number] | "unguarded" | "floor";
 
 /** A proxy that runs. */
 export interface Proxy {
@@ -45,7 +45,8 @@ export function startProxy(name: ProxyName, options: ProxyOptions): Promise<Prox
     case "nginx":
       return startNginx(options);
     case "postern":
-      return startPostern(options);
+    case "unguarded":
+      return startPostern(name, options);
     case "floor":
       return startFloor(options);
   }
@@ -92,7 +93,7 @@ mail {
   return { name: "nginx", pids, plainPort, starttlsPort, end: () => processes.end(child) };
 }
 
-async function startPostern(options: ProxyOptions): Promise<Proxy> {
+async function startPostern(name: "postern" | "unguarded", options: ProxyOptions): Promise<Proxy> {
   const { processes, folder, authPort, sinkPort, workers } = options;
   const [plainPort, starttlsPort] = unusedPorts(2) as [number, number];
   const file = `${folder}/postern-${plainPort}.yaml`;
@@ -104,6 +105,7 @@ async function startPostern(options: ProxyOptions): Promise<Proxy> {
   server_name: proxy.test
   auth_http: http://127.0.0.1:${authPort}/${sinkPort}
   xclient: off
+  smtp_guard: ${name === "postern" ? "on" : "off"}
   ssl_certificate: ${folder}/cert.pem
   ssl_certificate_key: ${folder}/key.pem
   servers:
@@ -117,7 +119,7 @@ async function startPostern(options: ProxyOptions): Promise<Proxy> {
   const args = ["run", ...await posternFlags(), "mod.ts", "run", "--config", file];
   const child = processes.spawn(Deno.execPath(), args, { cwd: ROOT });
   for (const port of [plainPort, starttlsPort]) await greeted(port, child, "Postern");
-  return { name: "postern", pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
+  return { name, pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
 }
 
 /** With Postern's flags for the runtime, and one worker. */

@@ -17,9 +17,8 @@ export async function runCase(
   { pairs, floor }: Pick<BenchOptions, "pairs" | "floor">,
   surroundings: Surroundings,
 ): Promise<Run[]> {
-  const names: readonly ProxyName[] = floor && FLOOR_LOADS.includes(load.load)
-    ? [...PROXY_NAMES, "floor"]
-    : PROXY_NAMES;
+  const compared: readonly ProxyName[] = load.against === undefined ? PROXY_NAMES : [load.against, "postern"];
+  const names = floor && FLOOR_LOADS.includes(load.load) ? [...compared, "floor" as const] : compared;
   if (load.kind === "idle") {
     return await inTurn(names, pairs, (name) => runIdle(load, name, surroundings));
   }

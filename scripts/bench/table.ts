@@ -20,9 +20,10 @@ export type Medians = Values;
 
 /** What came of a case. */
 export interface Summary {
+  /** Of nginx, or of what Postern is compared with instead. */
   readonly nginx: Medians;
   readonly postern: Medians;
-  /** Postern / nginx of each pair. */
+  /** Postern / the other, of each pair. */
   readonly ratios: Ratios;
   /** Null where it was not measured. */
   readonly floor: {
@@ -38,7 +39,7 @@ const NAMES = Object.keys(MEASURES) as MeasureName[];
 
 /** Medians and ratios of the runs of one case. */
 export function summarize(runs: readonly Run[]): Summary {
-  const under = runs.filter(({ proxy }) => proxy === "nginx");
+  const under = runs.filter(({ proxy }) => proxy === "nginx" || proxy === "unguarded");
   const over = runs.filter(({ proxy }) => proxy === "postern");
   const floor = runs.filter(({ proxy }) => proxy === "floor");
   return {
@@ -80,7 +81,8 @@ export function isReached(target: Target, { postern, ratios }: Summary): boolean
 /** The table of one case. */
 export function caseTable(load: Case, summary: Summary, cores: number): string {
   const { nginx, postern, ratios, floor } = summary;
-  const rows = [["", "nginx", "Postern", "ratio", "(least - greatest)", ...floorHead(floor), "target"]];
+  const against = load.against === undefined ? "nginx" : "guard off";
+  const rows = [["", against, "Postern", "ratio", "(least - greatest)", ...floorHead(floor), "target"]];
   for (const name of NAMES) {
     const [under, over, ratio] = [nginx[name], postern[name], ratios[name]];
     if (under === undefined || over === undefined || ratio === undefined) continue;

@@ -1,3 +1,5 @@
+import { scannedBuffer } from "../bytes/clean_text.ts";
+
 /** What a connection reads into while commands are exchanged, in octets: most are shorter. */
 export const COMMAND_OCTETS = 512;
 /** What a relay reads into while little is said, in octets. */
@@ -56,6 +58,9 @@ export class BufferPool {
   }
 
   #take(octets: PooledOctets): Uint8Array {
-    return this.#kept[octets].pop() ?? new Uint8Array(octets);
+    const kept = this.#kept[octets].pop();
+    if (kept !== undefined) return kept;
+    // The guard looks at every octet that flows, and does so best where it need not copy them before.
+    return octets === LARGE_OCTETS ? scannedBuffer(octets) : new Uint8Array(octets);
   }
 }

@@ -139,7 +139,7 @@ Deno.test("parseBenchOptions() reads what is given", () => {
 });
 
 for (
-  const args of [["--only", "a,h"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], ["a"]]
+  const args of [["--only", "a,i"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], ["a"]]
 ) {
   Deno.test(`parseBenchOptions() refuses ${args.join(" ")}`, () => {
     assert.throws(() => parseBenchOptions(args, "/tmp"));
