@@ -98,7 +98,7 @@ export async function relay(
   });
   const clientSide = toUpstream.run().then(async (end) => {
     endedBy ??= "client";
-    await guarded?.clientEnded();
+    if (end !== "sink_lost") await guarded?.clientEnded();
     // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
     if (end === "eof" && options.halfClose) await upstream.closeWrite();
     else if (end !== "sink_lost") upstream.close();

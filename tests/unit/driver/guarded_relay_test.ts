@@ -153,3 +153,16 @@ Deno.test("with smtp_guard off octets pass blindly", async () => {
     assert.equal(await bench.outcome(), "relayed");
   });
 });
+
+Deno.test("a mail server that is lost in the middle of the data: the client is told, whichever way it shows", async () => {
+  await withBench({ upstreamPair: { capacity: 1_000 } }, async (bench) => {
+    await sending(bench);
+    for (let i = 0; i < 4; i++) await bench.client.send("x".repeat(998) + "\r\n");
+    bench.dialled[0]!.cut();
+    await bench.client.expect("421 4.4.2 mx.test Lost the connection to the mail server\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relay_lost");
+    assert.ok(bench.counted.includes("count messages aborted"));
+  });
+});
