@@ -101,6 +101,8 @@ export class Connection implements BoardedSession {
   #relayed: RelayResult | null = null;
   /** The relay under the guard: says whether a message is in flight, and answers idle clients. */
   #guarded: GuardedFlow | null = null;
+  /** Octets that the relay had passed on when a drain looked at it. */
+  #octetsSeen = -1;
   #relayProgress: RelayProgress = () => [0, 0];
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
@@ -109,7 +111,7 @@ export class Connection implements BoardedSession {
     this.#server = listener.server;
     this.#services = services;
     this.#input = new ClientInput(services.buffers);
-    this.#deadline = services.clock.deadline(() => this.interrupt(this.#isIdle() ? "drain" : "deadline"));
+    this.#deadline = services.clock.deadline(() => this.#expire());
     this.#context = newSessionContext(accepted, listener, services);
     this.#log = new SessionLog(listener.server, this.#context, services);
   }
@@ -150,16 +152,33 @@ export class Connection implements BoardedSession {
 
   /**
    * The process is to end: what is under way goes on, and once the client says nothing for a second while a command is
-   * awaited, it is asked to come back later.
+   * awaited, it is asked to come back later. In a relay only the guard knows what is awaited.
    */
   drain(): void {
     this.#drain ??= "when idle";
-    if (this.#phase === "command" && this.#ended === null) this.#deadline.arm(this.#idleTimeout());
+    if (this.#ended !== null) return;
+    if (this.#phase === "command") this.#deadline.arm(this.#idleTimeout());
+    else this.#drainRelay();
   }
 
-  /** Whether a deadline that is over means that the client may be sent away. */
-  #isIdle(): boolean {
-    return this.#drain === "when idle" && this.#phase === "command";
+  /** A deadline of the session is over; while it drains, that is how long its client was silent. */
+  #expire(): void {
+    if (this.#drain !== "when idle") this.interrupt("deadline");
+    else if (this.#phase === "command") this.interrupt("drain");
+    else if (this.#guarded === null) this.interrupt("deadline");
+    else this.#drainRelay();
+  }
+
+  /** Ends the relay when nothing was said since it was looked at, and nothing is in flight; else looks again. */
+  #drainRelay(): void {
+    if (this.#guarded === null) return;
+    const [toUpstream, toClient] = this.#relayProgress();
+    const octets = toUpstream + toClient;
+    if (octets === this.#octetsSeen && !this.#guarded.inFlight) {
+      return this.#guarded.drain(this.#server.rules.replies.shutdown);
+    }
+    this.#octetsSeen = octets;
+    this.#deadline.arm(DRAIN_IDLE_MS);
   }
 
   /** Forces the move that the joint table has for where the session is. */
@@ -650,6 +669,8 @@ export class Connection implements BoardedSession {
     this.#input.release();
     const { clock, metrics } = this.#services;
     const began = clock.now();
+    this.#guarded = this.#guard(upstream);
+    if (this.#drain !== null) this.#drainRelay();
     const result = await relay(
       this.#transport,
       upstream.transport,
@@ -659,11 +680,12 @@ export class Connection implements BoardedSession {
         fromUpstream: this.#server.rules.compat && upstream.reply === null ? NO_OCTETS : upstream.rest,
         timeoutMs: this.#server.settings.proxy_timeout,
         halfClose: !this.#server.rules.compat,
-        guarded: this.#guarded = this.#guard(upstream),
+        guarded: this.#guarded,
         began: (progress) => this.#relayProgress = progress,
       },
       this.#services,
     );
+    this.#deadline.disarm();
     this.#relayed = result;
     this.#log.relayEnd(result);
     metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);

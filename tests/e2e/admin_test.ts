@@ -157,6 +157,7 @@ Deno.test("a process is ready until it drains, and healthy to its end", async ()
     assert.deepEqual(await ask(postern, "GET /readyz"), { status: 200, text: "ready\n" });
     assert.deepEqual(await ask(postern, "GET /healthz"), { status: 200, text: "ok\n" });
     await using client = await signedIn(edge, "ada");
+    await client.beginMessage();
     postern.signal("SIGTERM");
     await postern.event("stopping");
     assert.deepEqual(await ask(postern, "GET /readyz"), { status: 503, text: "draining\n" });

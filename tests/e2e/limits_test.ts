@@ -164,10 +164,11 @@ Deno.test("SIGTERM asks idle clients to come back later and lets a relay finish"
       await using idle = await connect();
       await using busy = await connect();
       await busy.authPlain("alice", "secret");
+      await busy.beginMessage();
       postern.signal("SIGTERM");
       await idle.expect(/^421 4\.3\.2 mail\.test /);
       await idle.expectEnd();
-      await busy.sendMessage("Subject: x\r\n\r\nx\r\n");
+      await busy.finishMessage("Subject: x\r\n\r\nx\r\n");
       await busy.quit();
     },
   );

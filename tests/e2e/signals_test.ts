@@ -12,10 +12,11 @@ Deno.test("a Ctrl-C that reaches the process twice leaves relays their grace", a
     const { postern, connect } = edge;
     await using client = await connect();
     await client.authPlain("alice", "secret");
+    await client.beginMessage();
     postern.signal("SIGINT");
     postern.signal("SIGINT");
     await postern.event("stopping");
-    await client.sendMessage("Subject: late\r\n\r\nx\r\n");
+    await client.finishMessage("Subject: late\r\n\r\nx\r\n");
     await client.quit();
     await postern.event("stopped");
   });
@@ -50,17 +51,16 @@ Deno.test("a drain lets a client finish that is at work, and sends it away when 
   await withEdge({ callout: () => accepted(sink.port), mail }, async ({ postern, connect }) => {
     await using idle = await connect();
     await using working = await connect();
+    await working.authPlain("alice", "secret");
+    await working.beginMessage();
     await using delayed = await connect(0, { greeting: false });
     postern.signal("SIGTERM");
     await postern.event("stopping");
-    // Each answer of these comes within the second that a client has.
-    await working.authPlain("alice", "secret");
-    await working.sendMessage("Subject: late\r\n\r\nx\r\n");
+    await working.finishMessage("Subject: late\r\n\r\nx\r\n");
     await delayed.expect("220 mail.test ESMTP ready");
     await idle.expect(/^421 4\.3\.2 mail\.test /);
     await idle.expectEnd();
     await delayed.expect(/^421 4\.3\.2 mail\.test /);
-    await working.quit();
     await postern.event("stopped");
   });
   assert.equal(sink.messages.length, 1);
@@ -68,7 +68,7 @@ Deno.test("a drain lets a client finish that is at work, and sends it away when 
 
 Deno.test("worker_shutdown_timeout bounds what SIGQUIT waits for", async () => {
   await using sink = new SmtpSink();
-  const mail = () => ({ xclient: "off", worker_shutdown_timeout: "200ms" });
+  const mail = () => ({ xclient: "off", smtp_guard: "off", worker_shutdown_timeout: "200ms" });
   await withEdge({ callout: () => accepted(sink.port), mail }, async ({ postern, connect }) => {
     await using client = await connect();
     await client.authPlain("alice", "secret");
@@ -76,4 +76,27 @@ Deno.test("worker_shutdown_timeout bounds what SIGQUIT waits for", async () => {
     await client.expectEnd();
     await postern.event("stopped");
   });
+});
+
+Deno.test("a drain sends a client away that is idle in the relay, and one with a message in flight after it", async () => {
+  await using sink = new SmtpSink();
+  await withEdge({ callout: () => accepted(sink.port), mail: () => ({ xclient: "off" }) }, async (edge) => {
+    const { postern, connect } = edge;
+    await using idle = await connect();
+    await using sending = await connect();
+    for (const client of [idle, sending]) await client.authPlain("alice", "secret");
+    await sending.beginMessage();
+    await sending.command("RCPT TO:<bob@example.test>", /^250[ -]/);
+    await sending.command("DATA", /^354 /);
+    postern.signal("SIGQUIT");
+    await idle.expect(/^421 4\.3\.2 mail\.test /);
+    await idle.expectEnd();
+    // The other one was as silent as this one.
+    await sending.send("Subject: late\r\n\r\nx\r\n");
+    await sending.command(".", /^250[ -]/);
+    await sending.expect(/^421 4\.3\.2 mail\.test /);
+    await sending.expectEnd();
+    await postern.event("stopped");
+  });
+  assert.equal(sink.messages.length, 1);
 });

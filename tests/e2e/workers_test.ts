@@ -85,14 +85,17 @@ Deno.test("SIGTERM reaches the sessions of every worker, and a second one cuts w
   }, async ({ postern }) => {
     const idle = await oneForEach(2, () => connectTo(postern));
     const busy = await oneForEach(2, () => connectTo(postern));
-    for (const client of busy.values()) await client.authPlain("alice", "secret");
+    for (const client of busy.values()) {
+      await client.authPlain("alice", "secret");
+      await client.beginMessage();
+    }
     postern.signal("SIGTERM");
     for (const client of idle.values()) {
       await client.expect(/^421 4\.3\.2 mail\.test /);
       await client.expectEnd();
       await client[Symbol.asyncDispose]();
     }
-    for (const client of busy.values()) await client.command("NOOP", /^250 /);
+    for (const client of busy.values()) await client.command("RCPT TO:<bob@example.test>", /^250[ -]/);
     postern.signal("SIGINT"); // another one: the same might be an echo of the first
     for (const client of busy.values()) {
       await client.expectEnd();

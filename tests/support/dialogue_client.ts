@@ -91,7 +91,17 @@ export class DialogueClient extends Dialogue {
    * are stuffed.
    */
   async sendMessage(content: string | Uint8Array, to = "<bob@example.test>"): Promise<void> {
+    await this.beginMessage();
+    await this.finishMessage(content, to);
+  }
+
+  /** `MAIL` alone: from then on a message is under way. */
+  async beginMessage(): Promise<void> {
     await this.command("MAIL FROM:<alice@example.test>", /^250[ -]/);
+  }
+
+  /** The rest of {@linkcode sendMessage}. */
+  async finishMessage(content: string | Uint8Array, to = "<bob@example.test>"): Promise<void> {
     await this.command(`RCPT TO:${to}`, /^250[ -]/);
     await this.command("DATA", /^354 /);
     await this.send(content);
