@@ -88,13 +88,14 @@ Deno.test("scalingText() says how much more two workers did and how much was pos
       ["nginx", "postern"].map((proxy) =>
         run(proxy as Run["proxy"], 1, {
           sessions_per_second: perSecond,
+          cpu_ms_per_session: 0.2,
           proxy_share: 1,
           generator_share: 0.25,
         })
       ),
     );
   const text = scalingText(runs(1000), runs(1500), 2);
-  assert.match(text, /^Postern +1\.50 times .* at most 1\.60 on 2 cores/m);
+  assert.match(text, /^Postern +1\.50 times .* 1\.00 times its CPU per session +at most 1\.60 on 2 cores/m);
 });
 
 Deno.test("alignColumns() lines up numbers to the right", () => {
