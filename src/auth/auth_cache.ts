@@ -31,9 +31,9 @@ const MOST_CHALLENGE = 1_024;
 /**
  * Remembers what a service decided (`auth_http_cache`), and asks once for questions that come at the same time.
  *
- * Of a question only a keyed hash is held, and of an answer no password in clear ({@linkcode QuestionDigests}). Refused answers have a place of
- * their own, so that guesses do not push out what users need. Never kept are failures, temporary refusals, and answers
- * to CRAM-MD5, whose questions are all different.
+ * Of a question only a keyed hash is held, and of an answer no password in clear ({@linkcode QuestionDigests}).
+ * Refused answers have a place of their own, so that guesses do not push out what users need. Never kept are
+ * failures, temporary refusals, and answers to CRAM-MD5, whose questions are all different.
  */
 export class AuthCache implements AuthBackend {
   readonly #options: AuthCacheOptions;
