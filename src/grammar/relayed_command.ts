@@ -112,8 +112,15 @@ function readPath(line: string): { text: string; end: number } {
   return { text: line.slice(open + 1), end: line.length };
 }
 
-/** Reads `BDAT octets [LAST]` (RFC 3030 §2); null when it is malformed. */
+/** Largest chunk: some servers read the number into 32 bits, and would see the end of a larger one elsewhere. */
+const MAX_CHUNK_OCTETS = 2 ** 31 - 1;
+
+/**
+ * Reads `BDAT octets [LAST]` (RFC 3030 §2); null when it is malformed, or written in a way that not all servers read
+ * alike: where a chunk ends must be beyond doubt.
+ */
 export function readBdat(line: string): { readonly octets: number; readonly last: boolean } | null {
-  const match = /^....  *(\d{1,15})( +LAST)? *$/i.exec(line);
-  return match === null ? null : { octets: Number(match[1]), last: match[2] !== undefined };
+  const match = /^.... (0|[1-9]\d{0,9})( LAST)? *$/i.exec(line);
+  const octets = Number(match?.[1]);
+  return match !== null && octets <= MAX_CHUNK_OCTETS ? { octets, last: match[2] !== undefined } : null;
 }

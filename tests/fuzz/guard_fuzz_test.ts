@@ -27,7 +27,8 @@ function numberOf(variable: string): number | null {
   return text === undefined ? null : Number(text);
 }
 
-const SMUGGLED = "MAIL FROM:<smuggled@evil.test>\r\nRCPT TO:<victim@example.test>\r\nDATA\r\nboo\r\n.\r\n";
+/** The end of the message that it is smuggled in ends it, too. */
+const SMUGGLED = "MAIL FROM:<smuggled@evil.test>\r\nRCPT TO:<victim@example.test>\r\nDATA\r\nboo\r\n";
 
 /** Pieces of content, most of them harmless. */
 const CLEAN_PIECES: readonly string[] = [
@@ -52,23 +53,30 @@ const DIRTY_PIECES: readonly string[] = [
   ...ENDS.slice(1),
   ...ENDS.slice(1).map((end) => end + SMUGGLED),
 ];
-/** Commands between transactions and in them; none of them may reach the messages. */
+/** Commands in and between transactions that leave them as they are. */
 const OTHER_COMMANDS: readonly string[] = [
   "NOOP\r\n",
-  "RSET\r\n",
   "VRFY a\r\n",
-  "EHLO again.example\r\n",
-  "HELO again.example\r\n",
   "STARTTLS\r\n",
   "AUTH PLAIN AGEAYg==\r\n",
   "XCLIENT ADDR=192.0.2.1\r\n",
   "XFORWARD NAME=x\r\n",
   "ETRN x\r\n",
   "BLAH\r\n",
-  "DATA\r\n",
-  "BDAT x\r\n",
   "RCPT TO:<early@example.test>\r\n",
   "MAIL FROM:<refused@example.test>\r\n",
+];
+
+/** After these what was written as content is read as commands, or the other way round, or the session ends. */
+const TURNING_COMMANDS: readonly string[] = [
+  "RSET\r\n",
+  "EHLO again.example\r\n",
+  "HELO again.example\r\n",
+  "DATA\r\n",
+  "BDAT x\r\n",
+  "BDAT 99999999999 LAST\r\n",
+  "BDAT 4294967301 LAST\r\n",
+  "BDAT  5 LAST\r\nhello",
 ];
 
 interface Script {
@@ -77,6 +85,7 @@ interface Script {
   readonly clean: boolean;
 }
 
+/** Lines, some of them none. */
 function content(choices: Choices, dirty: boolean): string {
   let text = "";
   for (let left = choices.below(6); left >= 0; left--) {
@@ -85,12 +94,22 @@ function content(choices: Choices, dirty: boolean): string {
   return text;
 }
 
+interface Kind {
+  /** Whether newlines and NULs stand where they must not. */
+  readonly dirty: boolean;
+  /** Whether commands may turn the meaning of what follows. */
+  readonly turns: boolean;
+}
+
 /** A message by DATA or BDAT, as a client would send it that may mean harm. */
-function transaction(choices: Choices, dirty: boolean, number: number): string {
-  const others = () => choices.onceIn(4) ? choices.one(OTHER_COMMANDS) : "";
+function transaction(choices: Choices, { dirty, turns }: Kind, number: number): string {
+  const commands = turns ? [...OTHER_COMMANDS, ...TURNING_COMMANDS] : OTHER_COMMANDS;
+  const others = () => choices.onceIn(4) ? choices.one(commands) : "";
   let text = `${others()}MAIL FROM:<a${number}@example.test>\r\n`;
   for (let left = choices.below(3); left >= 0; left--) {
-    text += `RCPT TO:<${choices.onceIn(4) ? "refused" : "b"}${left}@example.test>\r\n${others()}`;
+    // With nobody to go to, the content is read as commands.
+    const refused = choices.onceIn(4) && (turns || left > 0);
+    text += `RCPT TO:<${refused ? "refused" : "b"}${left}@example.test>\r\n${others()}`;
   }
   if (choices.onceIn(3)) {
     for (let left = choices.below(3); left >= 0; left--) {
@@ -99,16 +118,24 @@ function transaction(choices: Choices, dirty: boolean, number: number): string {
     }
     return text;
   }
-  return `${text}DATA\r\n${content(choices, dirty).replace(/[^\n]$/, "$&\r\n")}.\r\n`;
+  let body: string;
+  // Pieces may make a true end, behind which content is read as commands.
+  do body = content(choices, dirty).replace(/[^\n]$/, "$&\r\n"); while (
+    !turns && `\r\n${body}`.includes("\r\n.\r\n")
+  );
+  return `${text}DATA\r\n${body}.\r\n`;
 }
 
-function script(choices: Choices, mutations: boolean): Script {
+function script(choices: Choices, wild: boolean): Script {
   const dirty = choices.onceIn(2);
-  const clean = !dirty && !(mutations && choices.onceIn(3));
+  const clean = !dirty && !(wild && choices.onceIn(3));
+  const turns = wild && !clean;
   let text = "";
-  for (let number = choices.below(4); number >= 0; number--) text += transaction(choices, dirty, number);
+  for (let number = choices.below(4); number >= 0; number--) {
+    text += (choices.onceIn(5) ? "RSET\r\n" : "") + transaction(choices, { dirty, turns }, number);
+  }
   text += "QUIT\r\n";
-  return { text: clean || !mutations ? text : mutate(text, choices), clean };
+  return { text: wild && !clean ? mutate(text, choices) : text, clean };
 }
 
 /** What the client is sent back; the proxy may end the session at any time. */
@@ -130,23 +157,27 @@ async function converse(client: DialogueClient, parts: readonly string[], choice
 /** Where the guard refuses and where it lets pass, as far as the oracle has to know. */
 interface Policy {
   readonly directives: Readonly<Record<string, unknown>>;
-  /** The content that has to arrive. */
-  readonly arrives: (message: ReferenceMessage) => string;
-  readonly mutations: boolean;
+  /** What of the content has to arrive as it was sent. */
+  readonly lasting: (content: string, chunked: boolean) => string;
+  /**
+   * Whether commands may be anything. Where newlines of commands are repaired or passed, the reference, which knows
+   * CRLF alone, would read others.
+   */
+  readonly wild: boolean;
 }
 
 const POLICIES: Readonly<Record<string, Policy>> = {
-  reject: { directives: {}, arrives: ({ content }) => content, mutations: true },
+  reject: { directives: {}, lasting: (content) => content, wild: true },
   normalize: {
-    directives: { smtp_bare_newline: "normalize", smtp_nul: "pass" },
-    arrives: ({ content, chunked }) => chunked ? content : repaired(content),
-    // A repaired command is another one, which the reference does not know.
-    mutations: false,
+    directives: { smtp_bare_newline: "normalize" },
+    // Of dots beside a newline that is repaired it cannot be said whether they were stuffed.
+    lasting: (content, chunked) => chunked ? content : repaired(content).replace(/^[. ]*/gm, ""),
+    wild: false,
   },
   pass: {
     directives: { smtp_bare_newline: "pass", smtp_nul: "pass" },
-    arrives: ({ content }) => content,
-    mutations: false,
+    lasting: (content) => content,
+    wild: false,
   },
 };
 
@@ -156,7 +187,7 @@ interface Lane {
 }
 
 async function play(lane: Lane, port: number, policy: Policy, choices: Choices): Promise<boolean> {
-  const { text, clean } = script(choices, policy.mutations);
+  const { text, clean } = script(choices, policy.wild);
   await using client = await DialogueClient.connect({ port });
   await client.expect(/^220 /);
   await client.command("EHLO client.example", /^250-/);
@@ -171,12 +202,8 @@ async function play(lane: Lane, port: number, policy: Policy, choices: Choices):
   const expected = referenceMessages(text);
   const taken = session.messages;
   assert.deepEqual(
-    taken.map(asArrived),
-    expected.slice(0, taken.length).map((message) => ({
-      from: message.from,
-      to: message.to,
-      content: policy.arrives(message),
-    })),
+    taken.map((message) => comparable(policy, { ...message, content: contentOf(message) })),
+    expected.slice(0, taken.length).map((message) => comparable(policy, message)),
     described(),
   );
   const told = [...heard.matchAll(/queued as ([0-9A-F]{12})/g)].map(([, id]) => id);
@@ -187,8 +214,12 @@ async function play(lane: Lane, port: number, policy: Policy, choices: Choices):
   return taken.length > 0;
 }
 
-function asArrived({ from, to, content, chunked }: TakenMessage) {
-  return { from, to, content: chunked ? content : unstuffed(content) };
+function contentOf({ content, chunked }: TakenMessage): string {
+  return chunked ? content : unstuffed(content);
+}
+
+function comparable(policy: Policy, { from, to, content, chunked }: ReferenceMessage) {
+  return { from, to, content: policy.lasting(content, chunked) };
 }
 
 async function withProxy(
@@ -220,7 +251,7 @@ async function withProxy(
   const mistakes: string[] = [];
   const log: Log = {
     enabled: (level) => level === "crit",
-    event: (_level, _event, message) => void mistakes.push(message),
+    event: (level, _event, message) => void (level === "crit" && mistakes.push(message)),
   };
   const postern: Postern = await serve(config, { log, metrics: NO_METRICS });
   try {

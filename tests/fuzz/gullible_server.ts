@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { PeerServer } from "../support/peer_server.ts";
 import { agrees } from "./reference_server.ts";
@@ -56,7 +57,7 @@ export class GullibleServer extends PeerServer {
       const reader = new Reader(ends, splitAtLf ? /\r?\n/ : /\r\n/, session);
       await stream.write(bytes("220 mx.test ESMTP\r\n"));
       for (let octets = await stream.read(); octets !== null; octets = await stream.read()) {
-        const text = new TextDecoder("latin1").decode(octets);
+        const text = Buffer.from(octets).toString("latin1");
         session.received += text;
         const replies = reader.feed(text);
         if (replies !== "") await stream.write(bytes(replies));
@@ -110,21 +111,21 @@ class Reader {
 
   #command(line: string): string {
     const verb = line.slice(0, 4).toUpperCase();
-    if (verb === "EHLO") {
+    if (/^EHLO /i.test(line)) {
       this.#reset();
       return "250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 CHUNKING\r\n";
     }
-    if (verb === "HELO" || verb === "RSET") {
+    if (/^HELO /i.test(line) || /^RSET *$/i.test(line)) {
       this.#reset();
       return "250 2.0.0 OK\r\n";
     }
-    if (verb === "QUIT") {
+    if (/^QUIT *$/i.test(line)) {
       this.quit = true;
       return "221 2.0.0 Bye\r\n";
     }
-    if (verb === "MAIL") return this.#mail(line);
-    if (verb === "RCPT") return this.#recipient(line);
-    if (verb === "DATA") {
+    if (/^MAIL FROM:/i.test(line)) return this.#mail(line);
+    if (/^RCPT TO:/i.test(line)) return this.#recipient(line);
+    if (/^DATA *$/i.test(line)) {
       if (this.#to.length === 0 || this.#chunked) return "503 5.5.1 Bad sequence\r\n";
       this.#state = "data";
       // The end of the line of DATA is the beginning of what ends an empty message.

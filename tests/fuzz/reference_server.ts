@@ -39,6 +39,8 @@ export function referenceMessages(stream: string): ReferenceMessage[] {
     if (end < 0) return messages;
     const line = stream.slice(at, end);
     at = end + 2;
+    // No command has one in it (RFC 5321 §4.1.2).
+    if (line.includes("\0")) continue;
     const verb = line.slice(0, 4).toUpperCase();
     const rest = line.slice(4);
     if (/^(EHLO|HELO) /i.test(line) || /^RSET *$/i.test(line)) reset();
