@@ -10,7 +10,7 @@ import type { Config } from "../config/settings.ts";
 import { UsageError } from "./command_options.ts";
 import { diskFiles } from "./disk_files.ts";
 import { isProblems, readConfig } from "./read_config.ts";
-import { formatLeftOut, readNginxConfig } from "./read_nginx_config.ts";
+import { formatLeftOut, locateNginxConfig, readNginxConfig } from "./read_nginx_config.ts";
 
 /** Options of the commands that take a configuration. */
 export const CONFIG_OPTIONS = {
@@ -55,6 +55,11 @@ export function readChosenConfig(command: string, options: ConfigOptions): Chose
   }
   const result = readConfig(file);
   return result.ok ? { ...result, nginx: null, leftOut: "" } : result;
+}
+
+/** The file that {@linkcode readChosenConfig} has read with these options. */
+export function chosenFile({ config, "nginx-conf": nginx, prefix }: ConfigOptions): string {
+  return nginx === undefined ? config ?? "" : locateNginxConfig(nginx, prefix ?? null);
 }
 
 function readNginx(command: string, file: string, prefix: string | null): ChosenConfig {

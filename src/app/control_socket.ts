@@ -1,10 +1,11 @@
 /**
- * How `postern reload` speaks with the running process: over a Unix socket beside the pid file. It says one word and
- * hears one line of JSON. (A signal would need the permission to run programs, could hit a stranger that has the
+ * How `postern reload` speaks with the running process: over a Unix socket beside the pid file. It says one word, and
+ * behind it the file that it has checked, and hears one line of JSON. (A signal would need the permission to run programs, could hit a stranger that has the
  * number of a dead process, and brings no answer.)
  *
  * @module
  */
+import { resolve } from "node:path";
 import { removeQuietly } from "./pid_file.ts";
 import type { ReloadOutcome } from "./reloads.ts";
 
@@ -24,13 +25,15 @@ export function controlPath(pidFile: string): string {
 export class ControlSocket {
   readonly #socket: Deno.UnixListener;
   readonly #connections = new Set<Deno.Conn>();
+  readonly #file: string;
   readonly #reload: () => Promise<ReloadOutcome>;
 
   /**
-   * Opens it, in the place of one that another process had.
+   * Opens it, in the place of one that another process had; `file` is the configuration that `reload` reads.
    * @throws {Error} as when the path is too long for a socket.
    */
-  constructor(pidFile: string, reload: () => Promise<ReloadOutcome>) {
+  constructor(pidFile: string, file: string, reload: () => Promise<ReloadOutcome>) {
+    this.#file = file;
     this.#reload = reload;
     const path = controlPath(pidFile);
     const own = `${path}.${Deno.pid}`;
@@ -59,8 +62,8 @@ export class ControlSocket {
   async #serve(connection: Deno.Conn): Promise<void> {
     this.#connections.add(connection);
     try {
-      const word = await within(ASK_MS, connection, readLine(connection));
-      const outcome = word === "reload" ? await this.#reload() : { ok: false, text: "unknown order\n" };
+      const order = await within(ASK_MS, connection, readLine(connection));
+      const outcome = await this.#obey(order);
       await within(ASK_MS, connection, writeLine(connection, JSON.stringify(outcome)));
     } catch {
       // Whoever asked is gone.
@@ -68,21 +71,38 @@ export class ControlSocket {
       if (this.#connections.delete(connection)) closeQuietly(connection);
     }
   }
+
+  async #obey(order: string): Promise<ReloadOutcome> {
+    const [, checked] = /^reload(?: (".*"))?$/s.exec(order) ?? [null];
+    if (checked === null) return { ok: false, text: "unknown order\n" };
+    const own = canonical(this.#file);
+    if (checked === undefined || JSON.parse(checked) === own) return await this.#reload();
+    return { ok: false, text: `postern reload: the process reads ${own}, nothing has changed\n` };
+  }
 }
 
 /**
- * Asks the process with this pid file to reload.
+ * Asks the process with this pid file to reload; with a `file`, unless it is another one that the process reads.
  * @throws {Deno.errors.NotFound | Deno.errors.ConnectionRefused} when there is none.
  * @throws {Error} when it does not answer.
  */
-export async function askToReload(pidFile: string): Promise<ReloadOutcome> {
+export async function askToReload(pidFile: string, file: string | null): Promise<ReloadOutcome> {
   const connection = await Deno.connect({ transport: "unix", path: controlPath(pidFile) });
   try {
-    await writeLine(connection, "reload");
+    await writeLine(connection, file === null ? "reload" : `reload ${JSON.stringify(canonical(file))}`);
     const answer = await within(ANSWER_MS, connection, readLine(connection));
     return JSON.parse(answer) as ReloadOutcome;
   } finally {
     closeQuietly(connection);
+  }
+}
+
+/** The absolute name of a file without symbolic links, as far as that can be found out. */
+function canonical(file: string): string {
+  try {
+    return Deno.realPathSync(file);
+  } catch {
+    return resolve(file);
   }
 }
 

@@ -10,13 +10,14 @@ export class ProcessFiles {
   readonly #control: ControlSocket | null;
 
   /**
-   * Writes the pid file and opens the control socket; where that cannot be, signals still work.
+   * Writes the pid file and opens the control socket; where that cannot be, signals still work. `file` is the
+   * configuration that `reload` reads.
    * @throws {Error} in nginx's words when the pid file cannot be written.
    */
-  constructor(path: string, reload: () => Promise<ReloadOutcome>, log: Log) {
+  constructor(path: string, file: string, reload: () => Promise<ReloadOutcome>, log: Log) {
     this.#path = path;
     this.#pid = writePidFile(path);
-    this.#control = openControl(path, reload, log);
+    this.#control = openControl(path, file, reload, log);
   }
 
   /** Removes what is still of this process: another one may have taken over. */
@@ -27,9 +28,14 @@ export class ProcessFiles {
   }
 }
 
-function openControl(path: string, reload: () => Promise<ReloadOutcome>, log: Log): ControlSocket | null {
+function openControl(
+  path: string,
+  file: string,
+  reload: () => Promise<ReloadOutcome>,
+  log: Log,
+): ControlSocket | null {
   try {
-    return new ControlSocket(path, reload);
+    return new ControlSocket(path, file, reload);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const message = `"postern reload" will not find this process: ${reason}`;

@@ -16,7 +16,7 @@ import { diskFiles } from "./disk_files.ts";
  * @throws {NginxConfigError} where nginx would not start.
  */
 export function readNginxConfig(file: string, prefix: string | null): NginxConversion {
-  const path = locate(file, prefix);
+  const path = locateNginxConfig(file, prefix);
   return convertNginx({
     file: path,
     files: nginxFiles,
@@ -30,7 +30,8 @@ export function formatLeftOut(leftOut: readonly LeftOut[]): string {
     .join("");
 }
 
-function locate(file: string, prefix: string | null): string {
+/** The absolute name of the file that {@linkcode readNginxConfig} reads. */
+export function locateNginxConfig(file: string, prefix: string | null): string {
   if (prefix === null || isAbsolute(file)) return resolve(file);
   const under = resolve(prefix, file);
   return existsSync(under) ? under : resolve(file);

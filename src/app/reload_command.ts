@@ -1,6 +1,6 @@
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
-import { CONFIG_OPTIONS, type ConfigOptions, readChosenConfig } from "./config_option.ts";
+import { chosenFile, CONFIG_OPTIONS, type ConfigOptions, readChosenConfig } from "./config_option.ts";
 import { askToReload } from "./control_socket.ts";
 
 const OPTIONS = { ...CONFIG_OPTIONS, "pid-file": { type: "string" } } as const;
@@ -13,12 +13,12 @@ const OPTIONS = { ...CONFIG_OPTIONS, "pid-file": { type: "string" } } as const;
 export async function reloadCommand(args: string[], io: CommandIo): Promise<number> {
   try {
     const options = parseOptions("reload", args, OPTIONS);
-    const found = findPidFile(options);
+    const found = findProcess(options);
     if ("problem" in found) {
       io.err(found.problem);
       return 1;
     }
-    return await askProcess(found.pidFile, io);
+    return await askProcess(found, io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     io.err(error.message + "\n");
@@ -26,23 +26,29 @@ export async function reloadCommand(args: string[], io: CommandIo): Promise<numb
   }
 }
 
-function findPidFile(
+/** Which process is asked, and the file that was checked. */
+interface Asked {
+  readonly pidFile: string;
+  readonly file: string | null;
+}
+
+function findProcess(
   options: ConfigOptions & { readonly "pid-file"?: string | undefined },
-): { readonly pidFile: string } | { readonly problem: string } {
+): Asked | { readonly problem: string } {
   const named = options["pid-file"];
   if (named !== undefined && options.config === undefined && options["nginx-conf"] === undefined) {
-    return { pidFile: named };
+    return { pidFile: named, file: null };
   }
   const chosen = readChosenConfig("reload", options);
   if (!chosen.ok) return { problem: chosen.text };
   const pidFile = named ?? chosen.config.main.pid;
-  if (pidFile !== null) return { pidFile };
+  if (pidFile !== null) return { pidFile, file: chosenFile(options) };
   return { problem: 'postern reload: the configuration has no "pid": name the file with --pid-file\n' };
 }
 
-async function askProcess(pidFile: string, io: CommandIo): Promise<number> {
+async function askProcess({ pidFile, file }: Asked, io: CommandIo): Promise<number> {
   try {
-    const { ok, text } = await askToReload(pidFile);
+    const { ok, text } = await askToReload(pidFile, file);
     (ok ? io.out : io.err)(text);
     return ok ? 0 : 1;
   } catch (error) {

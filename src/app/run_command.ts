@@ -1,7 +1,7 @@
 import type { MainContext } from "../config/nginx_main.ts";
 import type { CommandIo } from "./cli.ts";
 import { parseOptions, UsageError } from "./command_options.ts";
-import { type ChosenConfig, CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
+import { type ChosenConfig, chosenFile, CONFIG_OPTIONS, readChosenConfig } from "./config_option.ts";
 import { runConfig } from "./run_config.ts";
 
 /**
@@ -11,10 +11,12 @@ import { runConfig } from "./run_config.ts";
 export async function runCommand(args: string[], io: CommandIo): Promise<number> {
   let chosen: ChosenConfig;
   let read: () => ChosenConfig;
+  let file: string;
   try {
     const options = parseOptions("run", args, CONFIG_OPTIONS);
     read = () => readChosenConfig("run", options);
     chosen = read();
+    file = chosenFile(options);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     io.err(error.message + "\n");
@@ -26,7 +28,7 @@ export async function runCommand(args: string[], io: CommandIo): Promise<number>
   }
   io.err(chosen.leftOut + nginxNotices(chosen.nginx));
   try {
-    await runConfig(chosen.config, read);
+    await runConfig(chosen.config, file, read);
     return 0;
   } catch (error) {
     io.err(`postern: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -27,10 +27,10 @@ import { VERSION } from "./version.ts";
 import { serveWithWorkers, workerCount, type Workers } from "./workers.ts";
 
 /**
- * Serves `config` until a signal ends the process; `read` reads what is to follow it.
+ * Serves `config` of `file` until a signal ends the process; `read` reads what is to follow it.
  * @throws {Error} when it cannot be served.
  */
-export async function runConfig(config: Config, read: () => ChosenConfig): Promise<void> {
+export async function runConfig(config: Config, file: string, read: () => ChosenConfig): Promise<void> {
   const outputs = new LogOutputs();
   // What the process counts besides its sessions.
   const counts = new MetricMemory();
@@ -55,7 +55,7 @@ export async function runConfig(config: Config, read: () => ChosenConfig): Promi
     const reloads = new Reloads(config, logs, { read, openLogs: open, postern, admin, log });
     inForce = () => reloads.logs;
     // Only who has the addresses may say so: another one that runs keeps its files.
-    files = await ownFiles(config.main.pid, postern, reloads, log);
+    files = await ownFiles(config.main.pid, file, postern, reloads, log);
     const { addresses: { length: listeners }, count: workers } = postern;
     log.event("notice", "ready", `postern ${VERSION} is ready`, null, { listeners, workers });
     await signals.serve(postern, reloads, () => admin!.drain());
@@ -124,12 +124,14 @@ async function serveAlone(config: Config, { log, logs, limits }: Parts): Promise
 
 async function ownFiles(
   pid: string | null,
+  file: string,
   postern: Workers,
   reloads: Reloads,
   log: CurrentLog,
 ): Promise<ProcessFiles | null> {
   if (pid === null) return null;
-  return await orStop(postern, () => Promise.resolve(new ProcessFiles(pid, () => reloads.reload(), log)));
+  const reload = () => reloads.reload();
+  return await orStop(postern, () => Promise.resolve(new ProcessFiles(pid, file, reload, log)));
 }
 
 /** Ends `postern` when `act` fails. */

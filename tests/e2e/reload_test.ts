@@ -142,8 +142,24 @@ Deno.test("postern reload finds the process by its pid file, and says when there
       1,
       `postern reload: no Postern runs that has the pid file ${directory}/other.pid\n`,
     ]);
+    await Deno.symlink(`${directory}/postern.yaml`, `${directory}/linked.yaml`);
+    const linked = await runPostern(["reload", "--config", `${directory}/linked.yaml`]);
+    assert.equal(linked.code, 0, linked.stderr);
     const usage = await runPostern(["reload"]);
     assert.equal(usage.code, 2);
+  });
+});
+
+Deno.test("postern reload does not take another file over than the one that the process reads", async () => {
+  await withStage(MAIL, async ({ directory, postern, file, write }) => {
+    const other = `${directory}/other.yaml`;
+    await Deno.copyFile(file, other);
+    await write({ ...MAIL, server_name: "new.test" });
+    const output = await runPostern(["reload", "--config", other]);
+    assert.deepEqual([output.code, output.stdout], [1, ""]);
+    const own = await Deno.realPath(file);
+    assert.equal(output.stderr, `postern reload: the process reads ${own}, nothing has changed\n`);
+    assert.equal(await greeting({ port: postern.port() }), "220 old.test ESMTP ready");
   });
 });
 
