@@ -52,7 +52,8 @@ const USAGE = `Usage: postern COMMAND [OPTIONS]
   test-auth --config FILE --user NAME
                            ask the auth service as the proxy would, and say what would follow
                            [--server LISTEN] [--method plain|login|cram-md5|xoauth2|oauthbearer|none]
-                           [--client IP] [--helo NAME] [--tls [--sni NAME]] [--from ADDRESS --to ADDRESS]
+                           [--client IP] [--helo NAME] [--tls] [--sni NAME] [--from ADDRESS --to ADDRESS];
+                           --tls by itself where the server demands TLS
                            exit code: 0 let in, 1 refused, 3 no usable answer, 2 wrong usage or configuration
   probe HOST[:PORT]        speak to a listener and show what a client sees; sends no message
                            [--ssl | --starttls] [--name NAME] [--ca FILE] [--insecure] [--user NAME]

@@ -54,7 +54,7 @@ export async function testAuthCommand(args: string[], io: CommandIo): Promise<nu
     const secret = method === "none" ? "" : await readSecret(io);
     const client = readClient(options.client);
     const question = makeQuestion(method, secret, options);
-    const tls = options.tls ? tlsFacts(options.sni ?? null) : null;
+    const tls = options.tls || demandsTls(server) ? tlsFacts(options.sni ?? null) : null;
     return await ask({ server, question, client, helo: options.helo, tls }, io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -166,6 +166,11 @@ function makeQuestion(
   }
   // The service is told "plain" for both.
   return { ...base, method: method === "login" ? "plain" : method, user: login, secret };
+}
+
+/** Whether the auth service is never asked about a client of this server that has no TLS. */
+function demandsTls({ starttls, listen }: ServerSettings): boolean {
+  return starttls === "only" || listen.every(({ ssl }) => ssl);
 }
 
 /** As a client with a current library has it. */

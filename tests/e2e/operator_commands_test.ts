@@ -70,6 +70,19 @@ Deno.test("test-auth asks the auth service as the proxy does, and says what woul
   });
 });
 
+Deno.test("test-auth asks about a client inside TLS where no other one may sign in", async () => {
+  for (const [server, header] of [[{ starttls: "only" }, true], [{ starttls: "on" }, false]] as const) {
+    await withEdge({
+      callout: () => accepted(2525),
+      mail: (files) => files.server(),
+      servers: () => [server],
+    }, async (edge) => {
+      const { stdout } = await testAuth(edge, ["--user", "ada"]);
+      assert.equal(stdout.includes("> Auth-SSL: on\n"), header, stdout);
+    });
+  }
+});
+
 Deno.test("probe shows what a client sees of a listener, and fails where a client would", async () => {
   await using sink = new SmtpSink();
   await withEdge({
