@@ -34,7 +34,7 @@ import { shownLine } from "../session/shown_line.ts";
 import { ClientInput } from "./client_input.ts";
 import { ClientOutput } from "./client_output.ts";
 import { GuardedFlow } from "./guarded_flow.ts";
-import { tellGuardNote } from "./guard_notes.ts";
+import { countRecipient, tellGuardNote } from "./guard_notes.ts";
 import type { HandshakeSlot } from "./handshake_slots.ts";
 import { closeLingering } from "./linger.ts";
 import { passedOn, type UpstreamResult } from "./open_upstream.ts";
@@ -701,6 +701,7 @@ export class Connection implements BoardedSession {
     const admission = this.#limits?.admission ?? null;
     const { clock, metrics } = this.#services;
     const known = this.#known;
+    if (upstream.reply !== null) countRecipient(upstream.reply.code, metrics);
     const guard = new RelayGuard(
       rules,
       {

@@ -3,12 +3,17 @@ import type { Metrics } from "../ports/telemetry.ts";
 import type { GuardNote } from "../session/guard_rules.ts";
 import type { SessionLog } from "./session_log.ts";
 
+/** Counts a recipient by the mail server's reply to RCPT. */
+export function countRecipient(code: number, metrics: Metrics): void {
+  metrics.count("recipients", code < 300 ? "accepted" : "refused");
+}
+
 /** Logs and counts what the guard of a relay says. */
 export function tellGuardNote(note: GuardNote, log: SessionLog, metrics: Metrics): void {
   switch (note.kind) {
     case "command":
       metrics.command(note.verb, note.code);
-      if (note.verb === "RCPT") metrics.count("recipients", note.code < 300 ? "accepted" : "refused");
+      if (note.verb === "RCPT") countRecipient(note.code, metrics);
       return;
     case "message": {
       const { record } = note;

@@ -11,7 +11,10 @@ export interface CounterRow {
 /** One row per counter; a missing row is a type error. Its name is `postern_<row>_total`. */
 export const COUNTERS: Readonly<Record<CounterName, CounterRow>> = {
   messages: { label: "outcome", help: "Messages that clients offered in relays, by how they ended." },
-  recipients: { label: "outcome", help: "Recipients that clients named in relays, by the answer to RCPT." },
+  recipients: {
+    label: "outcome",
+    help: "Recipients that mail servers were asked about, by the answer to RCPT.",
+  },
   guard_refusals: { label: "reason", help: "Commands and messages that the guard of relays refused." },
   callout_failures: { label: "code", help: "Questions that got no usable answer, by what was wrong." },
   callout_failovers: {

@@ -93,6 +93,7 @@ Deno.test("without a login MAIL and RCPT are replayed as typed, and RCPT's own r
     await upstream.send("550-5.1.1 no\r\n550 5.1.1 such user\r\n");
     await bench.client.expect("550-5.1.1 no\r\n550 5.1.1 such user\r\n");
     await upstream.expect("DATA\r\n");
+    assert.ok(bench.counted.includes("count recipients refused"));
     upstream.transport.close();
     assert.deepEqual(await ending(bench), [LOST, "relayed"]);
   });
