@@ -29,6 +29,10 @@ const TROUBLES: readonly { readonly name: string; readonly title: string; readon
 
 const MOST_LISTENERS = 8;
 const MOST_TROUBLES = 8;
+/** At the end of a name that is longer, as other programs of this kind have it. */
+const MARK_OF_CUT = "+";
+/** Columns of a line of users behind the name; names get what a wide screen has besides. */
+const WIDTH_BESIDE_USERS = 78;
 
 /** The lines of the picture, none wider than the screen and no more than it has rows. */
 export function renderFrame(change: TopChange, screen: Screen): string[] {
@@ -81,7 +85,7 @@ function header(change: TopChange, paint: Paint): string[] {
     paint.plain(
       `latency p50/p95: callout ${latency(change, "callout_duration_seconds")}, ` +
         `connect ${latency(change, "upstream_connect_duration_seconds")}, ` +
-        `mail server ready ${latency(change, "upstream_open_duration_seconds")}`,
+        `server ready ${latency(change, "upstream_open_duration_seconds")}`,
     ),
     paint.plain(`relayed ${relayed("to_upstream")}/s to mail servers, ${relayed("to_client")}/s to clients`),
   ];
@@ -89,7 +93,10 @@ function header(change: TopChange, paint: Paint): string[] {
 
 function latency(change: TopChange, histogram: string): string {
   const [median, high] = [0.5, 0.95].map((q) => change.quantile(`postern_${histogram}`, q));
-  return median == null || high == null ? "-" : `${secondsText(median)}/${secondsText(high)}`;
+  if (median == null || high == null) return "-";
+  const [one, other] = [secondsText(median), secondsText(high)];
+  const unit = other.slice(other.indexOf(" "));
+  return `${one.endsWith(unit) ? one.slice(0, -unit.length) : one}/${other}`;
 }
 
 function listeners(change: TopChange, paint: Paint): string[] {
@@ -155,15 +162,27 @@ function users({ now }: TopChange, paint: Paint, room: number): string[] {
     state: string,
     client: string,
     upstream: string,
-  ) => [[name, 28], [count, -8], [bytes, -9], [` ${state}`, 12], [client, 22], [upstream, 22]] as Cell[];
+  ) =>
+    [
+      [name, Math.max(28, paint.columns - WIDTH_BESIDE_USERS)],
+      [count, -8],
+      [bytes, -9],
+      [` ${state}`, 12],
+      [client, 22],
+      [upstream, 22],
+    ] as Cell[];
   const sorted = [...rows.values()].toSorted((one, other) =>
     other.count - one.count || other.bytes - one.bytes || (one.name < other.name ? -1 : 1)
   );
+  const all = Math.max(0, room - 1);
+  const shown = sorted.length <= all ? all : Math.max(0, all - 1);
+  const more = sorted.length <= shown || room < 2 ? [] : [paint.plain(`and ${sorted.length - shown} more`)];
   return [
     paint.bold(paint.text(cells("USER", "SESSIONS", "BYTES", "STATE", "CLIENT", "MAIL SERVER"))),
-    ...sorted.slice(0, Math.max(0, room - 1)).map(({ name, count, bytes, last }) =>
+    ...sorted.slice(0, shown).map(({ name, count, bytes, last }) =>
       paint.line(cells(name, String(count), sizeText(bytes), last.state, last.client, last.upstream ?? "-"))
     ),
+    ...more,
   ];
 }
 
@@ -171,11 +190,11 @@ function users({ now }: TopChange, paint: Paint, room: number): string[] {
 type Cell = readonly [text: string, width: number];
 
 class Paint {
-  readonly #columns: number;
+  readonly columns: number;
   readonly #colour: boolean;
 
   constructor({ columns, colour }: Screen) {
-    this.#columns = columns;
+    this.columns = columns;
     this.#colour = colour;
   }
 
@@ -184,7 +203,7 @@ class Paint {
     const text = cells.map(([each, width]) => width < 0 ? fitRight(each, -width) : fitLeft(each, width)).join(
       " ",
     );
-    return clip(text, this.#columns).trimEnd();
+    return clip(text, this.columns).trimEnd();
   }
 
   line(cells: readonly Cell[]): string {
@@ -192,7 +211,7 @@ class Paint {
   }
 
   plain(text: string): string {
-    return clip(harmless(text), this.#columns);
+    return clip(harmless(text), this.columns);
   }
 
   bold(text: string): string {
@@ -230,7 +249,9 @@ function clip(text: string, columns: number): string {
 }
 
 function fitLeft(text: string, columns: number): string {
-  const kept = clip(harmless(text), columns);
+  const whole = harmless(text);
+  const fits = clip(whole, columns) === whole;
+  const kept = fits ? whole : clip(whole, columns - MARK_OF_CUT.length) + MARK_OF_CUT;
   const used = [...kept].reduce((sum, character) => sum + columnsOf(character), 0);
   return kept + " ".repeat(columns - used);
 }

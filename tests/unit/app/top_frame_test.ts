@@ -82,12 +82,12 @@ function change(sessions: unknown = SESSIONS, extra: readonly unknown[] = []): T
 }
 
 Deno.test("renderFrame() shows rates between two readings", () => {
-  assert.deepEqual(renderFrame(change(), { columns: 110, rows: 40, colour: false }), [
+  assert.deepEqual(renderFrame(change(), { columns: 106, rows: 40, colour: false }), [
     "postern 0.1.0, up 2 h 30 min, workers 2/2, CPU 150 %, memory 123 MB",
     "sessions 3 open, 10.0/s new, held users: 1",
     "sign-ins 8.0/s accepted, 0.0/s refused, 0.0/s failed",
     "messages 6.0/s accepted, 0.5/s rejected, 0.0/s refused",
-    "latency p50/p95: callout 10 ms/91 ms, connect -, mail server ready -",
+    "latency p50/p95: callout 10/91 ms, connect -, server ready -",
     "relayed 2.0 MB/s to mail servers, 0 B/s to clients",
     "",
     "LISTENER        OPEN     NEW/s   ENDED/s",
@@ -103,6 +103,34 @@ Deno.test("renderFrame() shows rates between two readings", () => {
   ]);
 });
 
+Deno.test("renderFrame() marks a name that it cuts, and says how many users it does not show", () => {
+  const sessions = Array.from({ length: 20 }, (_, at) => ({
+    user: `somebody-${String(at).padStart(2, "0")}@subdomain.example.com`,
+    client: "192.0.2.7:4711",
+    upstream: "10.0.0.5:25",
+    state: "relaying",
+  }));
+  const lines = renderFrame(change({ total: 20, sessions }), { columns: 80, rows: 24, colour: false });
+  assert.equal(lines.length, 24);
+  assert.match(lines.at(-2)!, /^somebody-07@subdomain\.examp\+ +1 /);
+  assert.equal(lines.at(-1), "and 12 more");
+  const wide = renderFrame(change({ total: 20, sessions }), { columns: 120, rows: 40, colour: false });
+  assert.match(wide.at(-1)!, /^somebody-19@subdomain\.example\.com +1 .* 10\.0\.0\.5:25$/);
+});
+
+Deno.test("renderFrame() has the latencies in one line of 80 columns", () => {
+  const slow = ["callout", "upstream_connect", "upstream_open"].map((name) =>
+    buckets(`postern_${name}_duration_seconds`, 0, 0, 0)
+  );
+  const before = readSample(10_000_000, [...metrics(1) as [], ...slow], SESSIONS, null);
+  const after = ["callout", "upstream_connect", "upstream_open"].map((name) =>
+    buckets(`postern_${name}_duration_seconds`, 0, 20, 20)
+  );
+  const now = readSample(10_002_000, after, SESSIONS, null);
+  const [line] = renderFrame(new TopChange(before, now), { columns: 80, rows: 24, colour: false }).slice(4);
+  assert.equal(line, "latency p50/p95: callout 55/96 ms, connect 55/96 ms, server ready 55/96 ms");
+});
+
 for (const [columns, rows] of [[20, 5], [40, 12], [1, 1], [200, 3]] as const) {
   Deno.test(`renderFrame() stays within ${columns} columns and ${rows} rows`, () => {
     const lines = renderFrame(change(), { columns, rows, colour: false });
@@ -114,8 +142,8 @@ for (const [columns, rows] of [[20, 5], [40, 12], [1, 1], [200, 3]] as const) {
 Deno.test("renderFrame() lets no name move the cursor or take more columns than it is given", () => {
   const user = "\x1b[2J\x1b[31mevil\u202e\u0301\r\n" + "漢".repeat(40);
   const sessions = { total: 1, sessions: [{ user, client: "\x07c", upstream: "u", state: "command" }] };
-  const last = renderFrame(change(sessions), { columns: 110, rows: 40, colour: false }).at(-1)!;
-  assert.match(last, /^\?\[2J\?\[31mevil\?\?\?\?漢{5} +1 +0 B +command +\?c/);
+  const last = renderFrame(change(sessions), { columns: 106, rows: 40, colour: false }).at(-1)!;
+  assert.match(last, /^\?\[2J\?\[31mevil\?\?\?\?漢{5}\+ +1 +0 B +command +\?c/);
   // deno-lint-ignore no-control-regex -- that is what must not be there
   assert.doesNotMatch(last, /[\x00-\x1f\x7f]/);
   // deno-lint-ignore no-control-regex -- that neither
