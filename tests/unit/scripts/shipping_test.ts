@@ -129,6 +129,20 @@ Deno.test("orchestrators give the drain the time that it takes", async () => {
   assert.ok(secondsOf(services.postern.stop_grace_period) > 10);
 });
 
+Deno.test("the alerts know Postern by the job that the example and the monitor give it", async () => {
+  const { groups } = parse(await read("scripts/prometheus/alerts.yaml"));
+  const jobs = groups.flatMap(({ rules }: Manifest) => rules)
+    .flatMap(({ expr }: Manifest) => [...expr.matchAll(/job="([^"]*)"/g)].map(([, job]) => job));
+  const { scrape_configs } = parse(await read("scripts/prometheus/prometheus.yaml"));
+  const [{ spec: { jobLabel, selector } }] = await manifests("service_monitor.yaml");
+  const labels = (await manifests("service.yaml")).map(({ metadata }) => metadata.labels)
+    .find((each) => Object.entries(selector.matchLabels).every(([name, value]) => each[name] === value));
+  for (const job of jobs) {
+    assert.equal(job, scrape_configs[0].job_name);
+    assert.equal(job, labels[jobLabel]);
+  }
+});
+
 Deno.test("every manifest is in the kustomization", async () => {
   const [{ resources, configMapGenerator }] = await manifests("kustomization.yaml");
   const listed = [...resources, ...configMapGenerator.flatMap(({ files }: Manifest) => files)];
