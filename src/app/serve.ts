@@ -197,7 +197,13 @@ class RunningPostern implements Postern {
     this.#own = own;
     this.#alone = alone;
     this.#release = release;
-    this.#sockets = new ListenSockets((accepted, listener) => this.#serve(accepted, listener));
+    this.#sockets = new ListenSockets(
+      (accepted, listener) => this.#serve(accepted, listener),
+      (listener, reason) => {
+        const message = `accept() on ${listener} failed: ${reason}`;
+        services.log.event("crit", "accept_failed", message, null, { listener, reason });
+      },
+    );
     if (services.holds !== null) {
       services.holds.released = () => {
         for (const generation of this.#generations) generation.forgetAnswers();

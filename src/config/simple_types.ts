@@ -125,6 +125,11 @@ export function size({ least, most }: Limits): ScalarType<number> {
     expected: `a size from ${formatSize(least)} to ${formatSize(most)}`,
     readText(text) {
       const value = parseSize(text);
+      if (value === null && text !== "") {
+        return new Refusal(
+          `expected a size in octets, or such as "4k" or "10m", found ${JSON.stringify(text)}`,
+        );
+      }
       return value !== null && value >= least && value <= most ? value : new Refusal();
     },
     print: formatSize,

@@ -10,6 +10,8 @@ export interface AcceptSource {
 /** First and longest wait after a failed accept, in milliseconds; it doubles between them. */
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 1000;
+/** How often a failure that lasts is told. */
+const TELL_AGAIN_MS = 10_000;
 /** How long a queue is emptied that fills again and again. */
 const DRAIN_MS = 1000;
 
@@ -21,14 +23,18 @@ const DRAIN_MS = 1000;
 export class AcceptLoop implements Listener {
   readonly address: SocketAddress;
   readonly #source: AcceptSource;
+  readonly #failed: (reason: string) => void;
+  #toldAt = -TELL_AGAIN_MS;
   #closed = false;
   #accepted = 0;
   /** Ends the waits between two tries. */
   readonly #wakers = new Set<() => void>();
 
-  constructor(source: AcceptSource, address: SocketAddress) {
+  /** `failed` is told why connections cannot be accepted, every ten seconds at most. */
+  constructor(source: AcceptSource, address: SocketAddress, failed: (reason: string) => void = () => {}) {
     this.#source = source;
     this.address = address;
+    this.#failed = failed;
   }
 
   async accept(): Promise<Transport | null> {
@@ -41,6 +47,7 @@ export class AcceptLoop implements Listener {
         return accepted;
       } catch (error) {
         if (this.#closed || toConnectionError(error, "accept").code === "reset") continue;
+        this.#tell(error);
         await this.#wait(waitMs);
         waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
       }
@@ -61,6 +68,13 @@ export class AcceptLoop implements Listener {
       await turn();
     }
     this.close();
+  }
+
+  #tell(error: unknown): void {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_AGAIN_MS) return;
+    this.#toldAt = now;
+    this.#failed(error instanceof Error ? error.message : String(error));
   }
 
   close(): void {

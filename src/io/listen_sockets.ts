@@ -37,12 +37,20 @@ interface Socket<Owner> {
 /** Sockets that outlive the configuration; `Owner` is whatever connections are served with. */
 export class ListenSockets<Owner> {
   readonly #serve: (accepted: Transport, owner: Owner) => void;
+  readonly #failed: (listener: string, reason: string) => void;
   /** By the address that the socket is bound to. */
   #sockets = new Map<string, Socket<Owner>>();
 
-  /** `serve` is called with each connection; what it throws takes that connection only. */
-  constructor(serve: (accepted: Transport, owner: Owner) => void) {
+  /**
+   * `serve` is called with each connection; what it throws takes that connection only. `failed` is told the listener
+   * that cannot accept any, and why.
+   */
+  constructor(
+    serve: (accepted: Transport, owner: Owner) => void,
+    failed: (listener: string, reason: string) => void = () => {},
+  ) {
     this.#serve = serve;
+    this.#failed = failed;
   }
 
   /**
@@ -58,7 +66,8 @@ export class ListenSockets<Owner> {
       for (const settings of new Set(owning)) {
         let socket = this.#sockets.get(formatSocketAddress(settings.address));
         if (socket === undefined) {
-          const loop = await openListener(settings, { reusePort: true });
+          const failed = (reason: string) => this.#failed(settings.text, reason);
+          const loop = await openListener(settings, { reusePort: true, failed });
           socket = { loop, routes: new Map(), accepting: Promise.resolve() };
           opened.push(socket);
         }

@@ -30,13 +30,17 @@ export class ListenError extends Error {
  */
 export async function openListener(
   settings: ListenSettings,
-  { reusePort }: { readonly reusePort: boolean },
+  { reusePort, failed }: {
+    readonly reusePort: boolean;
+    /** Told why connections cannot be accepted. */
+    readonly failed?: (reason: string) => void;
+  },
 ): Promise<AcceptLoop> {
   try {
     const { address, backlog, reuseport } = settings;
     if (address.kind === "unix") {
       const socket = await openUnixSocket(address.path, reuseport);
-      return new AcceptLoop(toSource(socket), address);
+      return new AcceptLoop(toSource(socket), address, failed);
     }
     const socket = Deno.listen({
       hostname: address.host,
@@ -44,7 +48,7 @@ export async function openListener(
       tcpBacklog: backlog,
       reusePort,
     });
-    return new AcceptLoop(toSource(socket), toSocketAddress(socket.addr));
+    return new AcceptLoop(toSource(socket), toSocketAddress(socket.addr), failed);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ListenError(listenErrorCode(error), `Cannot listen on ${settings.text}: ${reason}`, {

@@ -61,6 +61,8 @@ export class RedisLink {
   #connected: Connected | null = null;
   #lost: ((reason: string) => void) | null = null;
   #away = false;
+  /** Settles when the first try to connect is over; null from then on. */
+  #first: PromiseWithResolvers<void> | null = Promise.withResolvers();
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
@@ -73,9 +75,11 @@ export class RedisLink {
   }
 
   /** Runs a script. @throws {Error} when there is no answer in time, whatever the reason. */
-  call(...[script, keys, args]: Parameters<ScriptCall>): Promise<unknown> {
-    if (this.#connected === null) return Promise.reject(new Error("there is no connection"));
-    return this.#run(this.#connected, script, keys, args);
+  async call(...[script, keys, args]: Parameters<ScriptCall>): Promise<unknown> {
+    // A store that was not asked yet is not away: who comes right after the start counts like all others.
+    if (this.#first !== null) await this.#within(this.#first.promise);
+    if (this.#connected === null) throw new Error("there is no connection");
+    return await this.#run(this.#connected, script, keys, args);
   }
 
   /** Sets a key for a time, and does not say whether it worked. */
@@ -120,7 +124,13 @@ export class RedisLink {
       this.#client = null;
       this.#lost = null;
       if (client !== null) destroy(client);
+      this.#tried();
     }
+  }
+
+  #tried(): void {
+    this.#first?.resolve();
+    this.#first = null;
   }
 
   async #open(client: Client): Promise<Connected> {
@@ -137,6 +147,7 @@ export class RedisLink {
     // Meanwhile it may have ended.
     if (this.#lost === null) return;
     this.#connected = connected;
+    this.#tried();
     if (this.#away) this.#options.changed(null);
     this.#away = false;
   }

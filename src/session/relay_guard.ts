@@ -242,15 +242,18 @@ export class RelayGuard implements ReplyListener {
     const terminated = lineFeed > start && bytes[lineFeed - 1] === CR;
     const end = terminated ? lineFeed - 1 : lineFeed;
     let bare = false;
+    let nul = false;
     for (let at = start; at < end; at++) {
       const octet = bytes[at]!;
       if (octet > CR) continue;
       if (octet === CR) bare = true;
-      else if (octet === NUL && data.nul === "reject") return this.#refuse("nul", replies.nul, "other");
+      else if (octet === NUL) nul = true;
     }
+    // First, as it ends the session: what follows a bare LF is not to be read as a command.
     if ((bare || !terminated) && data.bareNewline === "reject") {
       return this.#refuse("bare_newline", replies.bareNewline, "other", true);
     }
+    if (nul && data.nul === "reject") return this.#refuse("nul", replies.nul, "other");
     // It would be one command to some servers, and two to others.
     if (bare) return this.#refuse("bare_newline", replies.invalidCommand, "other");
     const passes = this.#obey(relayedVerb(bytes, start, end), bytes, start, end);

@@ -193,6 +193,6 @@ export class ReplyOrder {
   }
 
   #fault(code: UpstreamFaultCode, got: string): void {
-    this.#listener.upstreamFault(code, got.slice(0, MAX_TOLD_OCTETS));
+    this.#listener.upstreamFault(code, got.replace(/\r$/, "").slice(0, MAX_TOLD_OCTETS));
   }
 }

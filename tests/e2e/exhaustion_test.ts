@@ -48,6 +48,7 @@ Deno.test("out of file descriptors: those who are in go on, the others are serve
     const clients: DialogueClient[] = [];
     for (let i = 0; i < 40; i++) clients.push(await connect(0, { greeting: false }));
     await until(() => freeFiles(postern.pid)[0]! >= limit, "all descriptors are taken");
+    await postern.event("accept_failed");
     // A relay needs no descriptor.
     await relaying.sendMessage("Subject: y\r\n\r\ny\r\n");
     // A login does, for the auth service or the mail server: a temporary failure, and nobody else notices.

@@ -74,6 +74,12 @@ const BAD: readonly (readonly [string, ValueType<unknown>, string, RegExp])[] = 
     "511",
     /^expected a size from 512 to 8k, found "511"$/,
   ],
+  [
+    "size in another unit",
+    size({ least: 512, most: 8192 }),
+    "4KB",
+    /^expected a size in octets, or such as "4k" or "10m", found "4KB"$/,
+  ],
   ["size too large", size({ least: 512, most: 8192 }), "9k", /found "9k"$/],
   ["no file", fileName, '""', /^expected a file name, found nothing$/],
   ["no file", fileName, '"data:-----BEGIN"', /reads no "data:" values$/],

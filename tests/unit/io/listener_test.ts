@@ -137,13 +137,21 @@ Deno.test("accept() passes over connections that were reset, without a wait for 
 Deno.test("accept() tries again after errors of the operating system", async () => {
   const { client, server } = await connectedPair();
   let tries = 0;
-  const loop = new AcceptLoop({
-    accept: () =>
-      ++tries < 3 ? Promise.reject(new Error("Too many open files (os error 24)")) : Promise.resolve(server),
-    close: () => {},
-  }, tcp("127.0.0.1", 25));
+  const told: string[] = [];
+  const loop = new AcceptLoop(
+    {
+      accept: () =>
+        ++tries < 3
+          ? Promise.reject(new Error("Too many open files (os error 24)"))
+          : Promise.resolve(server),
+      close: () => {},
+    },
+    tcp("127.0.0.1", 25),
+    (reason) => told.push(reason),
+  );
   assert.equal(await loop.accept(), server);
   assert.equal(tries, 3);
+  assert.deepEqual(told, ["Too many open files (os error 24)"], "once, however often it is tried");
   client.close();
   server.close();
 });

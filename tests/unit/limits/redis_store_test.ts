@@ -107,6 +107,28 @@ peerTest("Posterns that share a Redis count together, with its own time", ["redi
   assert.deepEqual(await second.store.admit(wide), { over: "hold", index: 0 });
 });
 
+peerTest(
+  "who comes before the store was reached for the first time is counted",
+  ["redis-server"],
+  async () => {
+    await using redis = await RedisServer.start();
+    await using postern = new Postern(targetOf(redis.port), { open: false });
+    assert.equal(await postern.store.admit(PLACE), null);
+    await using other = await new Postern(targetOf(redis.port)).connected();
+    assert.equal(await takeAll(other), 2);
+    assert.deepEqual([postern.unanswered, postern.changes], [0, []]);
+  },
+);
+
+Deno.test("a store that was never there sends away at once who comes while it is tried for the first time", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  await using postern = new Postern(targetOf(port), { open: false, timeoutMs: 600_000 });
+  const answer = await within(postern.store.admit(PLACE), () => "it waits");
+  assert.deepEqual([answer?.over, postern.unanswered], ["store", 1]);
+});
+
 peerTest("the places of a Postern that ends are free at once", ["redis-server"], async () => {
   await using redis = await RedisServer.start();
   await using first = await new Postern(targetOf(redis.port)).connected();

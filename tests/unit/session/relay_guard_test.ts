@@ -196,6 +196,18 @@ Deno.test("a bare LF in a command is refused behind the replies that are still a
   ]);
 });
 
+Deno.test("a command with a NUL that ends with a bare LF is refused for the LF, and nothing behind it is read", () => {
+  const guarded = everySegmentation({}, (guarded) => {
+    guarded.client("NOOP \0\nMAIL FROM:<evil@x.test>\r\n");
+  });
+  assert.equal(guarded.up, "");
+  assert.equal(
+    guarded.down,
+    "521 5.5.2 mx.test Error: CR or LF of its own received, closing connection\r\n",
+  );
+  assert.equal(guarded.guard.over, true);
+});
+
 for (const bareNewline of ["normalize", "pass"] as const) {
   Deno.test(`commands that end with a bare LF go on with CRLF where line ends ${bareNewline}; a CR within is refused`, () => {
     const guarded = everySegmentation({ rules: { data: { bareNewline } } }, (guarded) => {
