@@ -8,6 +8,7 @@ import { ScriptedNames } from "../conformance/scripted_names.ts";
 import type { DialogueClient } from "../support/dialogue_client.ts";
 import { testCertificates } from "../support/certificates.ts";
 import { type Edge, withEdge } from "../support/edge.ts";
+import { residentKiB } from "../support/process_facts.ts";
 import { accepted, type CalloutAnswer, type CalloutRequest, refused } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
@@ -344,12 +345,6 @@ Deno.test("CVE-2025-59028: bad base64 of one client does not touch the logins of
   });
 });
 
-/** Resident memory of a process in KiB. */
-async function residentKiB(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]);
-}
-
 Deno.test({
   name: "CVE-2017-15132: logins that are given up leave nothing in memory",
   ignore: Deno.build.os !== "linux",
@@ -372,9 +367,9 @@ Deno.test({
         }
       };
       await giveUp(50);
-      const before = await residentKiB(postern.pid);
+      const before = residentKiB(postern.pid);
       await giveUp(250);
-      const grown = await residentKiB(postern.pid) - before;
+      const grown = residentKiB(postern.pid) - before;
       // 100,000 exchanges: a kilobyte of each would be 98 MB. The collector of garbage takes its time.
       assert.ok(grown < 30_000, `${grown} KiB more after ${250 * perSession} logins that were given up`);
     });

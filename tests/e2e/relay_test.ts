@@ -5,6 +5,7 @@ import { DialogueClient } from "../support/dialogue_client.ts";
 import { type CertificateFiles, type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { messageContent } from "../support/message.ts";
 import { ConnStream } from "../support/peer_stream.ts";
+import { residentKiB } from "../support/process_facts.ts";
 import { accepted } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 import { decodeLatin1 } from "../../src/bytes/latin1.ts";
@@ -178,10 +179,10 @@ for (const secure of [false, true]) {
     }, async (edge) => {
       await using client = await signedIn(edge, secure);
       await letOthersWork(edge, secure); // what sessions need once is not counted
-      const memory = await residentOctets(edge.postern.pid);
+      const memory = residentKiB(edge.postern.pid) * 1024;
       await letOthersWork(edge, secure);
       assert.equal(blocked, true);
-      const held = await residentOctets(edge.postern.pid) - memory;
+      const held = residentKiB(edge.postern.pid) * 1024 - memory;
       assert.ok(held < octets / 2, `the proxy holds ${held} octets`);
       // The first of it may have come together with the reply to AUTH.
       let received = (await client.readOctets(client.unread.length)).length;
@@ -215,7 +216,7 @@ for (const secure of [false, true]) {
     }, async (edge) => {
       await using client = await signedIn(edge, secure);
       await letOthersWork(edge, secure); // what sessions need once is not counted
-      const memory = await residentOctets(edge.postern.pid);
+      const memory = residentKiB(edge.postern.pid) * 1024;
       let sent = false;
       const sending = client.send(content).then(() => {
         sent = true;
@@ -224,7 +225,7 @@ for (const secure of [false, true]) {
       sending.catch(() => {}); // awaited below, unless the test fails before
       await letOthersWork(edge, secure);
       assert.equal(sent, false);
-      const held = await residentOctets(edge.postern.pid) - memory;
+      const held = residentKiB(edge.postern.pid) * 1024 - memory;
       assert.ok(held < octets / 2, `the proxy holds ${held} octets`);
       mayRead.resolve();
       await sending;
@@ -308,11 +309,3 @@ Deno.test("a connection that is reset on one side ends the other, at every stage
     }
   });
 });
-
-/** Memory of a process, asked of `cat` as Deno lets nobody read /proc without all permissions. */
-async function residentOctets(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output();
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1];
-  assert.ok(kilobytes !== undefined);
-  return Number(kilobytes) * 1024;
-}
