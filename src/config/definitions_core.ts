@@ -165,7 +165,7 @@ export const coreDirectives = {
     default: "5",
     doc: "Number of protocol errors after which the connection is closed.",
     source: "nginx",
-    note: "0 is taken for 1, as in nginx.",
+    note: "0 is taken for 1, as in nginx. The guard of the relay counts unknown commands anew.",
   },
   resolver: {
     context: "both",

@@ -16,6 +16,7 @@ export function guardRules(settings: ServerSettings): GuardRules | null {
     },
     maxRecipients: settings.smtp_max_recipients ?? Infinity,
     maxMessages: settings.smtp_max_messages ?? Infinity,
+    maxErrors: Math.max(1, settings.max_errors),
     commandOctets: settings.smtp_client_buffer,
     replyOctets: settings.proxy_buffer,
     announced: announcedKeywords(settings),

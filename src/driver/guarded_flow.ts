@@ -97,7 +97,11 @@ export class GuardedFlow implements RelayControl {
     const guard = this.#guard;
     for (let at = 0;;) {
       at = guard.fromClient(bytes, at, this.#clock.now());
-      if (!guard.receiving) this.#budgetMs = null;
+      if (!guard.receiving && this.#budgetMs !== null) {
+        this.#budgetMs = null;
+        // It may run although nothing is read: it was set when the content that waited here could go on.
+        this.#deadline.disarm();
+      }
       if (!await this.#write()) return false;
       if (guard.question !== null) {
         const admission = await this.#options.admit(guard.question);
@@ -115,7 +119,8 @@ export class GuardedFlow implements RelayControl {
     this.#guard.fromUpstream(bytes, this.#clock.now());
     // The client's next octets are content, and the read for them is under way.
     if (this.#guard.receiving && this.#budgetMs === null) this.clientAwaited();
-    await this.#write();
+    // Not for the mail server to take octets: it may take none before it has said all that it wants to.
+    await this.#write(false);
     this.#proceed();
     return !this.#toClient.lost;
   }
@@ -173,12 +178,14 @@ export class GuardedFlow implements RelayControl {
   }
 
   /** Writes what came out of the guard, and tells of it. False: the mail server takes nothing more. */
-  async #write(): Promise<boolean> {
+  async #write(toUpstream = true): Promise<boolean> {
     const guard = this.#guard;
     if (guard.cut) {
       guard.toUpstream.length = 0;
       this.#upstream.close();
-    } else if (guard.toUpstream.length > 0 || this.#toUpstream.busy) await this.#toUpstream.flush();
+    } else if (toUpstream && (guard.toUpstream.length > 0 || this.#toUpstream.busy)) {
+      await this.#toUpstream.flush();
+    }
     if (guard.toClient.length > 0 || this.#toClient.busy) await this.#toClient.flush();
     if (guard.notes.length > 0) this.#tell();
     if (guard.over || this.#toClient.lost) {

@@ -11,6 +11,8 @@ export interface GuardRules {
   /** Most recipients of one message, and messages of one session; `Infinity` for no limit. */
   readonly maxRecipients: number;
   readonly maxMessages: number;
+  /** Commands that cannot be understood, after which the session ends; one at least. */
+  readonly maxErrors: number;
   /** Longest command line with its end, and longest line of a reply, in octets. */
   readonly commandOctets: number;
   readonly replyOctets: number;

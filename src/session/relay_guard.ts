@@ -49,11 +49,14 @@ const NUL = 0x00;
 const MAX_AWAITED = 1_000;
 /** After a message was refused, so many more octets of it are read before the client is told all the same. */
 const MAX_SKIPPED_OCTETS = 64 * 1024 * 1024;
+/** Commands that Postern refuses itself in one session: the mail server, which would have enough, hears none of them. */
+const MAX_REFUSALS = 1_000;
 
 /** What the client's next octets are. */
 type Mode =
   | "command"
   | "data_asked" // DATA was passed on: the reply decides
+  | "reset_asked" // what may end the open transaction was passed on: the reply says which one goes on
   | "data"
   | "chunk" // of BDAT
   | "skip" // the rest of a message that was refused
@@ -103,6 +106,8 @@ export class RelayGuard implements ReplyListener {
   #cut = false;
   #over = false;
   #refused: GuardRefusal | null = null;
+  #errors = 0;
+  #refusals = 0;
   #drained = false;
   #clientEnded = false;
 
@@ -148,7 +153,8 @@ export class RelayGuard implements ReplyListener {
 
   /** Whether octets of the client's have to wait: for a reply of the mail server, or for an answer. */
   get blocked(): boolean {
-    return this.question !== null || this.#mode === "data_asked" || this.#mode === "command" && this.#full;
+    return this.question !== null || this.#mode === "data_asked" || this.#mode === "reset_asked" ||
+      this.#mode === "command" && this.#full;
   }
 
   /** Whether the client sends the content of a message. */
@@ -279,9 +285,9 @@ export class RelayGuard implements ReplyListener {
       case "RSET":
       case "EHLO":
       case "HELO":
-        // RFC 5321 §4.1.4: EHLO ends a transaction, too.
+        // RFC 5321 §4.1.4: EHLO ends a transaction, too; but none does when it is refused.
         this.#replies.await(verb, this.#transaction);
-        this.#transaction = null;
+        if (this.#transaction !== null) this.#begins = "reset_asked";
         return true;
       case "QUIT":
         this.#begins = "deaf";
@@ -342,6 +348,8 @@ export class RelayGuard implements ReplyListener {
 
   #beginTransaction(transaction: Transaction): void {
     this.#messages++;
+    // A second MAIL is refused by most, and what follows belongs to the first one then.
+    if (transaction.before !== null) this.#begins = "reset_asked";
     this.#transaction = transaction;
     this.#replies.await("MAIL", transaction);
   }
@@ -385,6 +393,7 @@ export class RelayGuard implements ReplyListener {
       else {
         const number = this.#transactions;
         this.#beginTransaction(new Transaction(number, question.path, now, this.#transaction));
+        this.#obeyed();
       }
       this.toUpstream.push(suspended);
       return;
@@ -475,11 +484,15 @@ export class RelayGuard implements ReplyListener {
   /** Postern's own reply, at its place; nothing goes to the mail server. `of` is a message that it ends. */
   #refuse(
     reason: GuardRefusal,
-    own: SpokenReply,
+    answer: SpokenReply,
     verb: RelayedVerb,
-    ends = false,
+    lastOne = false,
     of: Transaction | null = null,
   ): false {
+    if (verb === "other") this.#errors++;
+    const tooMany = ++this.#refusals >= MAX_REFUSALS || this.#errors >= this.#rules.maxErrors;
+    const ends = lastOne || tooMany;
+    const own = tooMany && !lastOne ? this.#rules.replies.tooManyErrors : answer;
     this.notes.push({ kind: "refused", reason, reply: own });
     if (ends) {
       this.#refused = reason;
@@ -594,6 +607,8 @@ export class RelayGuard implements ReplyListener {
 
   #understand({ verb, transaction }: Awaited, reply: HeardReply): void {
     const { code } = reply;
+    // The client had to wait for it, so it is the last one.
+    if (this.#mode === "reset_asked" && this.#replies.length === 0) this.#mode = "command";
     switch (verb) {
       case "MAIL":
         if (transaction !== null) this.#mailReplied(transaction, reply);
@@ -617,7 +632,9 @@ export class RelayGuard implements ReplyListener {
       case "EHLO":
       case "HELO":
       case "QUIT":
-        if (transaction !== null) this.#note(transaction.abandon(this.#now));
+        if (transaction === null || code >= 300 && verb !== "QUIT") return;
+        this.#note(transaction.abandon(this.#now));
+        if (this.#transaction === transaction) this.#transaction = null;
         return;
     }
   }

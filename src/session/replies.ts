@@ -114,6 +114,7 @@ export interface GuardReplies {
   readonly tooLarge: SpokenReply;
   readonly tooManyRecipients: SpokenReply;
   readonly tooManyMessages: SpokenReply;
+  readonly tooManyErrors: SpokenReply;
   readonly timeout: SpokenReply;
   readonly commandTooLong: SpokenReply;
   readonly invalidCommand: SpokenReply;
@@ -136,6 +137,7 @@ export function guardReplies(serverName: string): GuardReplies {
     tooLarge: REPLIES.tooLarge,
     tooManyRecipients: reply("452 4.5.3 Too many recipients"),
     tooManyMessages: reply(`421 4.7.0 ${serverName} Too many messages in one session, closing connection`),
+    tooManyErrors: reply(`421 4.7.0 ${serverName} Too many errors, closing connection`),
     timeout: reply(`421 4.4.2 ${serverName} Timeout, closing connection`),
     commandTooLong: reply("500 5.5.2 Line too long"),
     invalidCommand: REPLIES.invalidCommand,

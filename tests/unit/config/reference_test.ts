@@ -10,7 +10,8 @@ Deno.test("directiveTable() has a row of five cells for every directive", () => 
   assert.ok(
     lines.includes(
       "| `max_errors` | `mail`, server | `5` | Number of protocol errors after which the " +
-        "connection is closed. *0 is taken for 1, as in nginx.* | nginx |",
+        "connection is closed. *0 is taken for 1, as in nginx. The guard of the relay counts unknown " +
+        "commands anew.* | nginx |",
     ),
   );
 });

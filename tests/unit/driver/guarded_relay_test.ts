@@ -166,3 +166,42 @@ Deno.test("a mail server that is lost in the middle of the data: the client is t
     assert.ok(bench.counted.includes("count messages aborted"));
   });
 });
+
+Deno.test("the time for content is over with the content, also where that came before the 354", async () => {
+  await withBench({ settings: { smtp_data_timeout: 61_000 } }, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("DATA\r\nall of it\r\n.\r\n");
+    await upstream.expect("DATA\r\n");
+    await upstream.send("354 go\r\n");
+    await upstream.expect("all of it\r\n.\r\n");
+    bench.clock.advance(61_000);
+    await upstream.send("250 2.0.0 Ok: queued as 4FJqG1\r\n");
+    await bench.client.expect("354 go\r\n250 2.0.0 Ok: queued as 4FJqG1\r\n");
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    upstream.transport.close();
+    bench.client.transport.close();
+    await bench.outcome();
+    assert.equal(bench.counted.includes("count guard_refusals data_timeout"), false);
+  });
+});
+
+Deno.test("a mail server that takes no commands before its replies are taken is heard", async () => {
+  await withBench({ upstreamPair: { capacity: 1_000 } }, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("EHLO again\r\n");
+    await upstream.expect("EHLO again\r\n");
+    await upstream.send("250-hi\r\n250 PIPELINING\r\n");
+    await bench.client.expect("250 mx.test\r\n");
+    const commands = ("HELP " + "x".repeat(500) + "\r\n").repeat(4);
+    const replies = ("214 " + "y".repeat(500) + "\r\n").repeat(4);
+    for (let i = 0; i < 3; i++) await bench.client.send(commands);
+    // The first of them it has: it reads the others when it has answered that.
+    await upstream.send(replies);
+    await bench.client.expect(replies);
+    await upstream.expect(commands.repeat(3));
+    upstream.transport.close();
+    bench.client.transport.close();
+    await bench.outcome();
+  });
+});

@@ -41,6 +41,7 @@ export class Guarded {
       {
         maxRecipients: Infinity,
         maxMessages: Infinity,
+        maxErrors: Infinity,
         commandOctets: 4096,
         replyOctets: 4096,
         announced: new Set(["PIPELINING", "CHUNKING"]),

@@ -256,7 +256,7 @@ Deno.test("chunks that grow too large are refused, and the last one never reache
     guarded.client(
       MAIL + RCPT + "BDAT 6\r\n123456BDAT 5\r\n78901BDAT 0 LAST\r\nDATA\r\nRSET\r\nMAIL FROM:<z@z.test>\r\n",
     );
-    guarded.server(TLD + TLD + "250 6\r\n250 reset\r\n" + TLD);
+    guarded.server(TLD + TLD + "250 6\r\n250 reset\r\n").server(TLD);
   });
   assert.equal(guarded.up, MAIL + RCPT + "BDAT 6\r\n123456RSET\r\nMAIL FROM:<z@z.test>\r\n");
   assert.equal(
@@ -511,4 +511,50 @@ Deno.test("commands are told of with the codes of their replies", () => {
     note.kind === "command" ? [`${note.verb} ${note.code}`] : []
   );
   assert.deepEqual(commands, ["MAIL 250", "RCPT 250", "DATA 354", "other 500"]);
+});
+
+for (const command of ["RSET x", "EHLO", "HELO", "MAIL FROM:<second@b.test>"]) {
+  Deno.test(`a transaction that ${command} did not end goes on, with its limits`, () => {
+    const rules = { maxRecipients: 2, data: { maxOctets: 5 } };
+    for (const admit of [undefined, () => null]) {
+      const guarded = everySegmentation({ rules, ...admit && { admit } }, (guarded) => {
+        guarded.client(MAIL + RCPT + RCPT).server(TLD + TLD + TLD);
+        guarded.client(`${command}\r\n${RCPT}BDAT 9\r\n123456789BDAT 0 LAST\r\n`);
+        guarded.server("503 5.5.1 nothing was ended\r\n");
+      });
+      assert.equal(guarded.up, `${MAIL}${RCPT}${RCPT}${command}\r\n`);
+      assert.deepEqual(guarded.refusals(), ["too_many_recipients", "message_too_large", "command"]);
+    }
+  });
+}
+
+Deno.test("an open transaction that RSET ends takes its limits with it, and what is behind it goes on", () => {
+  const guarded = everySegmentation({ rules: { maxRecipients: 1 } }, (guarded) => {
+    guarded.client(`${MAIL}${RCPT}RSET\r\n${MAIL}${RCPT}QUIT\r\n`);
+    guarded.server(TLD + TLD + "250 reset\r\n").server(TLD + TLD + "221 bye\r\n");
+  });
+  assert.equal(guarded.up, `${MAIL}${RCPT}RSET\r\n${MAIL}${RCPT}QUIT\r\n`);
+  assert.equal(guarded.told().length, 2);
+});
+
+Deno.test("after max_errors commands that nobody knows the session ends, behind the replies that are awaited", () => {
+  const guarded = everySegmentation({ rules: { maxErrors: 3 } }, (guarded) => {
+    guarded.client("X\r\nAUTH\r\nX\r\nNOOP\r\nX\r\nNOOP\r\n").server("250 noop\r\n");
+  });
+  assert.equal(guarded.up, "NOOP\r\n");
+  assert.equal(
+    guarded.down,
+    "500 5.5.1 Invalid command\r\n503 5.5.1 Bad sequence of commands\r\n500 5.5.1 Invalid command\r\n" +
+      "250 noop\r\n421 4.7.0 mx.test Too many errors, closing connection\r\n",
+  );
+  assert.equal(guarded.guard.over, true);
+});
+
+Deno.test("whatever else Postern refuses, a session that comes to a thousand refusals ends", () => {
+  const guarded = new Guarded({ admit: () => ({ reply: "450 4.7.1 later", close: false }) });
+  for (let i = 0; i < 999; i++) guarded.client(RCPT);
+  assert.equal(guarded.guard.over, false);
+  guarded.client(RCPT);
+  assert.equal(guarded.guard.over, true);
+  assert.equal(guarded.down.endsWith("421 4.7.0 mx.test Too many errors, closing connection\r\n"), true);
 });
