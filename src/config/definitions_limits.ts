@@ -52,7 +52,7 @@ export const limitStoreDirectives = {
     context: "main",
     type: orOff(fileName),
     default: "off",
-    doc: "PEM file of the authorities that are trusted for the store instead of the system's.",
+    doc: "PEM file of the authorities that are trusted for the store instead of the runtime's.",
     source: "Postern",
   },
 } as const satisfies DirectiveTable<LimitStoreSettings>;

@@ -158,7 +158,7 @@ export const calloutDirectives = {
     context: "both",
     type: orOff(fileName),
     default: "off",
-    doc: "PEM file of the authorities that are trusted for the service instead of the system's.",
+    doc: "PEM file of the authorities that are trusted for the service instead of the runtime's.",
     source: "Postern",
   },
   users: {

@@ -111,7 +111,9 @@ export const upstreamDirectives = {
     context: "both",
     type: orOff(fileName),
     default: "off",
-    doc: "PEM file of the authorities that are trusted for mail servers instead of the system's.",
+    doc: "PEM file of the authorities that are trusted for mail servers instead of the runtime's.",
+    note:
+      "The runtime's are Mozilla's, or with `DENO_TLS_CA_STORE=system` in the environment the system's; so for all such directives.",
     source: "Postern",
   },
   proxy_ssl_certificate: {
