@@ -82,9 +82,10 @@ export function startMailServer(address: DemoAddress = ON_LOOPBACK): DemoService
 async function serveMail(connection: Deno.TcpConn): Promise<void> {
   step("Postern opens the mail server and says who the client is");
   const encoder = new TextEncoder();
-  const answer = async (line: string) => {
-    say("mail server", line);
-    await connection.write(encoder.encode(line + "\r\n"));
+  // A reply of several lines goes out at once: one by one, each would wait for the acknowledgement of that before.
+  const answer = async (...reply: string[]) => {
+    for (const line of reply) say("mail server", line);
+    await connection.write(encoder.encode(reply.map((line) => line + "\r\n").join("")));
   };
   let inData = false;
   let speaker: "postern" | "relayed" = "postern";
@@ -100,9 +101,11 @@ async function serveMail(connection: Deno.TcpConn): Promise<void> {
       continue;
     }
     if (verb === "EHLO") {
-      await answer("250-mx.internal");
-      await answer("250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
-      await answer("250 8BITMIME");
+      await answer(
+        "250-mx.internal",
+        "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT",
+        "250 8BITMIME",
+      );
     } else if (verb === "XCLIENT") {
       explain("XCLIENT carries the client's address and login, for logs and policy behind Postern.");
       await answer("220 mx.internal ESMTP demo");
