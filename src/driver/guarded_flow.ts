@@ -74,6 +74,11 @@ export class GuardedFlow implements RelayControl {
     return this.#guard.cut;
   }
 
+  /** Whether the mail server went away while something waited for its reply. */
+  get deserted(): boolean {
+    return this.#guard.deserted;
+  }
+
   /** Settles when the client was told all that it will be told. */
   get over(): Promise<void> {
     return this.#over.promise;

@@ -36,11 +36,14 @@ export interface RelayResult {
   readonly timedOut: boolean;
   /** Who ended it first. */
   readonly endedBy: "client" | "upstream";
-  /** Whether he did so by a reset, and the text of the error then. */
+  /** Whether he did so by a reset, or the mail server before its reply, and the text of the error then. */
   readonly reset: string | null;
   /** Why the guard ended it, if it did. */
   readonly byGuard: "refused" | "drained" | null;
 }
+
+/** As nginx's other proxies say it. */
+const PREMATURE = "upstream prematurely closed connection";
 
 type PumpEnd = "eof" | "source_lost" | "sink_lost";
 
@@ -109,12 +112,13 @@ export async function relay(
   client.close();
   upstream.close();
   guarded?.finish();
+  const deserted = endedBy === "upstream" && guarded?.deserted ? PREMATURE : null;
   return {
     octetsToUpstream: toUpstream.octets,
     octetsToClient: toClient.octets,
     timedOut,
     endedBy: endedBy ?? "client",
-    reset: (endedBy === "upstream" ? toClient : toUpstream).reset,
+    reset: (endedBy === "upstream" ? toClient : toUpstream).reset ?? deserted,
     byGuard: guarded?.end ?? null,
   };
 }

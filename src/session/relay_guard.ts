@@ -109,6 +109,7 @@ export class RelayGuard implements ReplyListener {
   #errors = 0;
   #refusals = 0;
   #drained = false;
+  #deserted = false;
   #clientEnded = false;
 
   constructor(rules: GuardRules, start: GuardStart, now: number) {
@@ -149,6 +150,11 @@ export class RelayGuard implements ReplyListener {
   /** Whether {@linkcode drain} ended the session. */
   get drained(): boolean {
     return this.#drained;
+  }
+
+  /** Whether the mail server went away, without saying why, while something waited for its reply. */
+  get deserted(): boolean {
+    return this.#deserted;
   }
 
   /** Whether octets of the client's have to wait: for a reply of the mail server, or for an answer. */
@@ -571,6 +577,9 @@ export class RelayGuard implements ReplyListener {
     const { lastCode } = this.#replies;
     const nothingToSay = this.#clientEnded && this.#replies.length === 0;
     if (lastCode !== 421 && lastCode !== 221 && !nothingToSay) {
+      // Many close without a reply to QUIT, and to idle sessions.
+      this.#deserted = this.#transaction !== null || this.receiving ||
+        this.#replies.awaited.some(({ verb }) => verb !== "QUIT");
       this.#replies.sayLast(this.#rules.replies.upstreamLost);
     }
     this.#end();

@@ -45,7 +45,8 @@ export const ENDINGS: Readonly<Record<SessionOutcome, Ending>> = {
   },
   relay_lost: {
     side: "relay",
-    meaning: "The connection of the client or of the mail server was reset in a relay.",
+    meaning:
+      "The connection of the client or of the mail server was reset in a relay, or the mail server left before its reply.",
   },
   relay_timeout: { side: "postern", meaning: "Nothing moved in a relay for `proxy_timeout`." },
   relay_refused: { side: "postern", meaning: "The guard refused what the client did in a relay." },

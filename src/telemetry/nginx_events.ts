@@ -79,7 +79,9 @@ const EVENTS: Readonly<Record<string, Row>> = {
     return code === undefined ? {} : { message: message.replace(reason, `${code}:${reason}`) };
   },
   relay_lost: ({ message, fields }) => ({
-    message: `recv() failed ${systemError(message, RESET)}`,
+    ...(message.startsWith("upstream prematurely") ? {} : {
+      message: `recv() failed ${systemError(message, RESET)}`,
+    }),
     doing: `proxying and reading from ${fields["side"]}`,
   }),
   session_closed: ({ session, fields }) => SESSION_ENDS[String(fields["outcome"])]?.(session, fields) ?? null,

@@ -69,7 +69,7 @@ Deno.test("the record of a session has its facts, and the time of each stage", a
         login: "ada",
         upstream: "192.0.2.9:25",
       },
-      outcome: "relayed",
+      outcome: "relay_lost",
       relayEndedBy: "upstream",
       stage: "relaying",
       seconds: 71.821,

@@ -95,7 +95,7 @@ Deno.test("without a login MAIL and RCPT are replayed as typed, and RCPT's own r
     await upstream.expect("DATA\r\n");
     assert.ok(bench.counted.includes("count recipients refused"));
     upstream.transport.close();
-    assert.deepEqual(await ending(bench), [LOST, "relayed"]);
+    assert.deepEqual(await ending(bench), [LOST, "relay_lost"]);
   });
 });
 

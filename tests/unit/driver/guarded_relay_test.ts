@@ -135,7 +135,7 @@ Deno.test("a mail server that goes after the data and before its reply: the clie
     await bench.client.expect("421 4.4.2 mx.test Lost the connection to the mail server\r\n");
     await bench.client.expectEnd();
     bench.client.transport.close();
-    assert.equal(await bench.outcome(), "relayed");
+    assert.equal(await bench.outcome(), "relay_lost");
     assert.ok(bench.counted.includes("count messages aborted"));
   });
 });

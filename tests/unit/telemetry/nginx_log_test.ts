@@ -197,6 +197,15 @@ const ROWS: readonly Row[] = [
     line: "[error] recv() failed (104: Connection reset by peer) while proxying and reading from upstream, " +
       AT_UPSTREAM,
   },
+  {
+    event: "relay_lost",
+    told: "error",
+    message: "upstream prematurely closed connection",
+    fields: { side: "upstream" },
+    session: { ...KNOWN, doing: "proxying" },
+    line: "[error] upstream prematurely closed connection while proxying and reading from upstream, " +
+      AT_UPSTREAM,
+  },
   end("relayed", `[info] proxied session done, ${AT_UPSTREAM}`, { ...KNOWN, doing: "proxying" }),
   end("relay_timeout", `[info] client timed out (110: Connection timed out) while proxying, ${AT_UPSTREAM}`, {
     ...KNOWN,
