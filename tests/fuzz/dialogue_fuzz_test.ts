@@ -18,12 +18,15 @@ import { Choices, mutate, segments } from "./mutation.ts";
 const SEED = readSeed() ?? 20260;
 /** Dialogues that run at the same time. */
 const CONCURRENCY = 48;
-/** Waits that a mutation may run into are short, in configuration time. */
+/** Waits for peers that a mutation may leave without an answer are short, in configuration time. */
 const SHORT: Directives = {
-  timeout: "500ms",
   auth_http_timeout: "500ms",
   proxy_timeout: "500ms",
   proxy_connect_timeout: "500ms",
+  // A client that leaves something open ends its direction, so nothing is won by hurrying it on a busy machine.
+  timeout: "15s",
+  // The logins of thousands come from one address: those that fail are not to hold up the next ones.
+  limit_login: "off",
 };
 
 /** One or more whole replies and nothing else. */
@@ -70,9 +73,9 @@ async function sendAll(client: DialogueClient, parts: readonly string[]): Promis
 
 /** After all of it a session like any other works. */
 async function assertHealthy({ connect, postern }: Edge): Promise<void> {
-  await using client = await connect();
-  await client.command("EHLO client.example", /^250[ -]/);
-  await client.quit();
+  await using client = await connect(0, { greeting: false });
+  await sendAll(client, ["EHLO client.example\r\n"]);
+  assert.match((await client.readToEnd()).text, /^220 mail\.test ESMTP ready\r\n250[ -]/);
   assert.equal(postern.ended, false);
   assert.deepEqual(
     postern.log.filter(({ event }) => event === "internal_error" || event === "unreadable"),
@@ -200,8 +203,9 @@ Deno.test("mutated auth services give the client one whole reply", async () => {
         () => head + where + mutate(tail, choices),
       ])();
       answers.set(`user${index}`, choices.onceIn(2) ? { raw, close: true } : raw);
-      await using client = await edge.connect();
+      await using client = await edge.connect(0, { greeting: false });
       await sendAll(client, [`AUTH PLAIN ${btoa(`\0user${index}\0secret`)}\r\nQUIT\r\n`]);
+      await client.expect(/^220 /);
       const { text, ending } = await client.readToEnd();
       assert.match(text, /^[2-5]\d\d[ -]/, JSON.stringify(raw));
       assert.match(text, REPLIES, JSON.stringify(raw));
@@ -225,6 +229,11 @@ const UPSTREAM_REPLIES: readonly (readonly string[])[] = [
   ["221 2.0.0 Bye\r\n"],
 ];
 
+/** Whole replies to EHLO and, with an envelope, to MAIL, and what AUTH or RCPT came to. */
+const ANSWERED_LOGIN = /^220 [^\r\n]*\r\n(?:250-[^\r\n]*\r\n)*250 [^\r\n]*\r\n[2-5]\d\d[ -]/;
+const ANSWERED_ENVELOPE =
+  /^220 [^\r\n]*\r\n(?:250-[^\r\n]*\r\n)*250 [^\r\n]*\r\n250 2\.0\.0 OK\r\n[2-5]\d\d[ -]/;
+
 Deno.test("mutated mail servers give the client a whole reply before anything is relayed", async () => {
   await using upstream = new ScriptedUpstream(async (peer, index) => {
     const choices = new Choices(SEED + index * 104_729);
@@ -242,26 +251,30 @@ Deno.test("mutated mail servers give the client a whole reply before anything is
   });
   await withEdge({
     callout: () => accepted(upstream.port),
-    mail: () => SHORT,
+    // It bounds each answer of a mail server too.
+    mail: () => ({ ...SHORT, timeout: "500ms" }),
     servers: () => [
       { xclient: "off" },
       { xclient: "on", proxy_smtp_auth: "on", proxy_pass_error_message: "on" },
       { xclient: "nginx", smtp_auth: "none", smtp_reject_unauth_pipelining: "off" },
     ],
   }, async (edge) => {
+    let answered = 0;
     await runDialogues(1_500, async (choices) => {
       const index = choices.below(3);
-      await using client = await edge.connect(index);
+      await using client = await edge.connect(index, { greeting: false });
       const login = index === 2
         ? "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n"
         : `AUTH PLAIN ${LOGIN}\r\n`;
       await sendAll(client, [`EHLO client.example\r\n${login}QUIT\r\n`]);
-      await client.expect(/^250[ -]/);
-      if (index === 2) await client.expect("250 2.0.0 OK");
-      await client.expect(/^[2-5]\d\d/);
       // What follows a success comes from the mail server as it is.
-      assert.equal((await client.readToEnd()).ending, "end", client.transcript);
+      const { text, ending } = await client.readToEnd();
+      assert.equal(ending, "end", client.transcript);
+      if ((index === 2 ? ANSWERED_ENVELOPE : ANSWERED_LOGIN).test(text)) answered++;
+      // On a busy machine the time may be over while a reply is written, and nothing is said behind half of one.
+      else assert.match(text, REPLIES, client.transcript);
     });
+    assert.ok(answered > 1_000, `clients have their answer: ${answered}`);
     const relays = edge.postern.log.filter((line) =>
       ["relayed", "relay_timeout", "relay_lost"].includes(String(line["outcome"]))
     );
