@@ -109,6 +109,17 @@ const TRIALS: Readonly<Record<string, (client: DialogueClient) => Promise<unknow
     await client.send(`AUTH PLAIN ${btoa(`\0alice\0${PASSWORD}`).repeat(500)}`);
     await client.readToEnd();
   },
+  "a line of another protocol without an end": async (client) => {
+    secrets.speak(PASSWORD);
+    await client.send(`a LOGIN alice ${PASSWORD} `.repeat(500));
+    await client.readToEnd();
+  },
+  "AUTH whose line end was lost": async (client) => {
+    const response = btoa(`\0alice\0${PASSWORD}`);
+    secrets.speakResponse(response);
+    await client.send(`EHLO client.exampleAUTH PLAIN ${response} ${" x".repeat(5_000)}`);
+    await client.readToEnd();
+  },
   "an exchange that is given up": async (client) => {
     await client.command("AUTH PLAIN", "334 ");
     await client.command("*", /^50[01] /);

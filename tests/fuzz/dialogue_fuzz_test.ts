@@ -18,15 +18,20 @@ import { Choices, mutate, segments } from "./mutation.ts";
 const SEED = readSeed() ?? 20260;
 /** Dialogues that run at the same time. */
 const CONCURRENCY = 48;
+/** Nothing is won by hurrying clients on a busy machine: those that leave something open end their direction. */
+const UNHURRIED: Directives = {
+  timeout: "15s",
+  auth_http_timeout: "15s",
+  proxy_timeout: "15s",
+  // The logins of thousands come from one address: those that fail are not to hold up the next ones.
+  limit_login: "off",
+};
 /** Waits for peers that a mutation may leave without an answer are short, in configuration time. */
 const SHORT: Directives = {
+  ...UNHURRIED,
   auth_http_timeout: "500ms",
   proxy_timeout: "500ms",
   proxy_connect_timeout: "500ms",
-  // A client that leaves something open ends its direction, so nothing is won by hurrying it on a busy machine.
-  timeout: "15s",
-  // The logins of thousands come from one address: those that fail are not to hold up the next ones.
-  limit_login: "off",
 };
 
 /** One or more whole replies and nothing else. */
@@ -110,7 +115,7 @@ Deno.test("mutated clients get replies and a clean end", async () => {
   await using sink = new SmtpSink({ capabilities: ["XCLIENT NAME ADDR", "PIPELINING"] });
   await withEdge({
     callout: (request) => request.header("Auth-User") === "mallory" ? refused("No") : accepted(sink.port),
-    mail: () => ({ ...SHORT, smtp_reject_unauth_pipelining: "off" }),
+    mail: () => ({ ...UNHURRIED, smtp_reject_unauth_pipelining: "off" }),
     servers: (files) => [
       { smtp_auth: ["plain", "login", "cram-md5", "xoauth2", "oauthbearer", "none"] },
       { ...files.server(), starttls: "on", smtp_auth: ["plain", "none"], xclient: "off" },
@@ -141,7 +146,7 @@ Deno.test("mutated TLS handshakes end in a clean close", async () => {
   const hello = await captureClientHello();
   await withEdge({
     callout: () => refused("No"),
-    mail: () => SHORT,
+    mail: () => UNHURRIED,
     servers: (
       files,
     ) => [{ smtp_auth: "plain" }, { ...files.server(), ssl: "on" }, { ...files.server(), starttls: "only" }],
