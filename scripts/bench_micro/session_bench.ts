@@ -28,6 +28,7 @@ const rules: ClientRules = {
   maxCommands: 1000,
   pipelining: "unchecked",
   maxMessageOctets: Infinity,
+  refusesNul: true,
   compat: false,
   newSalt: () => "<1.2@mail.example>",
 };

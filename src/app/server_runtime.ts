@@ -86,6 +86,7 @@ function clientRules(settings: ServerSettings): ClientRules {
     maxCommands: settings.max_commands === 0 ? Number.POSITIVE_INFINITY : settings.max_commands,
     pipelining: pipeliningRule(settings),
     maxMessageOctets: messageLimit(settings),
+    refusesNul: settings.smtp_guard && settings.smtp_nul === "reject",
     compat: settings.compat === "nginx",
     newSalt: () => newSalt(settings.server_name),
   });

@@ -130,7 +130,8 @@ function splitList(text: string): string[] {
 function parseUpstream(server: string, port: string): SocketAddress {
   if (server.startsWith("unix:")) {
     const path = server.slice("unix:".length);
-    if (!path.startsWith("/") || path.length > maxSocketPath) {
+    // It stands in logs and before operators.
+    if (!path.startsWith("/") || path.length > maxSocketPath || hasControl(path)) {
       throw failure(
         "invalid_server",
         `an absolute path of at most ${maxSocketPath} octets in Auth-Server`,
@@ -158,6 +159,11 @@ function parseHost(text: string): string | null {
   // A name whose last label is a number is a mistyped IPv4 address (RFC 3696 §2).
   if (name.length > maxHostName || /(^|\.)\d+$/.test(name)) return null;
   return name.split(".").every(isHostLabel) ? name.toLowerCase() : null;
+}
+
+function hasControl(text: string): boolean {
+  // deno-lint-ignore no-control-regex
+  return /[\x00-\x1f\x7f-\x9f]/.test(text);
 }
 
 function isHostLabel(label: string): boolean {

@@ -31,6 +31,8 @@ export interface ClientRules {
   readonly pipelining: Pipelining;
   /** Most octets that MAIL may announce with SIZE; `Infinity` for no limit. */
   readonly maxMessageOctets: number;
+  /** Whether a command with a NUL is refused, as in the relay: the mail server may hear it word for word. */
+  readonly refusesNul: boolean;
   /** nginx's way where it differs (`compat: nginx`). */
   readonly compat: boolean;
   /** A fresh CRAM-MD5 challenge with angle brackets (RFC 2195 §2). */
@@ -227,7 +229,7 @@ function stepLine(state: ClientState, line: string, more: boolean, rules: Client
 }
 
 function stepCommand(before: Known, line: string, more: boolean, rules: ClientRules): ClientStep {
-  const command = parseCommand(line);
+  const command = rules.refusesNul && line.includes("\0") ? null : parseCommand(line);
   if (command === null && !rules.compat) {
     const protocol = foreignProtocol(line);
     if (protocol !== null) return foreign(protocol);

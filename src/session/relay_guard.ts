@@ -536,7 +536,7 @@ export class RelayGuard implements ReplyListener {
   /** The client is too slow with a message. */
   expire(reason: "data_timeout" | "data_too_slow", now: number): void {
     this.#now = now;
-    if (this.#over) return;
+    if (this.#over || !this.receiving) return;
     if (this.#mode === "skip") this.#endSkipping();
     else this.#refuseContent(reason);
   }

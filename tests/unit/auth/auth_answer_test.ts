@@ -131,6 +131,7 @@ const servers = [
     "unix:run/mail.sock",
     "unix:",
     `unix:/${"x".repeat(107)}`,
+    "unix:/run/\x1b[2Jmail.sock",
   ].map((server) => ({ server, upstream: null })),
 ];
 for (const { server, upstream } of servers) {

@@ -222,6 +222,7 @@ export class Bench {
         maxCommands: settings.max_commands,
         pipelining: pipeliningRule(settings),
         maxMessageOctets: messageLimit(settings),
+        refusesNul: settings.smtp_guard && settings.smtp_nul === "reject",
         compat: settings.compat === "nginx",
         newSalt: () => "<1.2@mx.test>",
       },

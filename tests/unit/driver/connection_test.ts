@@ -101,7 +101,7 @@ Deno.test("without a login MAIL and RCPT are replayed as typed, and RCPT's own r
 
 Deno.test("no CR, LF or NUL of a client makes another line at the mail server or in the question", async () => {
   const lines = ["MAIL FROM:<a>\rRCPT TO:<b>", "MAIL FROM:<a>\r\r", "\rMAIL FROM:<a>", "MAIL\r FROM:<a>"];
-  await withBench({ settings: { smtp_auth: ["none"], max_errors: 100 } }, async (bench) => {
+  await withBench({ settings: { smtp_auth: ["none"], max_errors: 100, smtp_nul: "pass" } }, async (bench) => {
     await bench.client.expect(GREETING);
     for (const line of lines) {
       await bench.client.send(`${line}\r\n`);

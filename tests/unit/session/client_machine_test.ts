@@ -23,6 +23,7 @@ interface Setting {
   readonly secure?: boolean;
   readonly compat?: boolean;
   readonly maxMessageOctets?: number;
+  readonly refusesNul?: boolean;
 }
 
 let salts = 0;
@@ -42,6 +43,7 @@ function rulesOf(setting: Setting): ClientRules {
     maxCommands: setting.maxCommands ?? 1000,
     pipelining: setting.pipelining ?? "unchecked",
     maxMessageOctets: setting.maxMessageOctets ?? Infinity,
+    refusesNul: setting.refusesNul ?? false,
     compat: setting.compat ?? false,
     newSalt: () => `<${++salts}.1@mx.test>`,
   };
@@ -609,4 +611,18 @@ Deno.test("MAIL that announces more than the limit with SIZE gets 552, where mai
   assert.deepEqual(said("MAIL FROM:<a@b.test> SIZE=1001"), [552]);
   assert.deepEqual(said("MAIL FROM:<a@b.test> SIZE=1000"), [250]);
   assert.deepEqual(said("MAIL FROM:<a@b.test>"), [250]);
+});
+
+Deno.test("a NUL in a command gets 500 where smtp_nul refuses it, before the mail server hears of it", () => {
+  for (const line of ["EHLO a\0b", "MAIL FROM:<a\0@b.test>", "NOOP \0"]) {
+    const codes = [true, false].map((refusesNul) => {
+      const { effects } = stepClient(
+        initialClientState(false),
+        { kind: "line", line },
+        rulesOf({ methods: ["none"], refusesNul }),
+      );
+      return effects.flatMap((effect) => effect.do === "reply" ? [effect.reply.code] : []);
+    });
+    assert.deepEqual(codes, [[500], [250]], line);
+  }
 });
