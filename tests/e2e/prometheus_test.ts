@@ -44,7 +44,13 @@ interface Dashboard {
   readonly schemaVersion: number;
   readonly panels: readonly Panel[];
   readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] };
-  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
+  readonly templating: {
+    readonly list: readonly {
+      readonly name: string;
+      readonly definition?: string;
+      readonly allValue?: string;
+    }[];
+  };
 }
 
 function readDashboard(): Dashboard {
@@ -79,6 +85,8 @@ Deno.test("the dashboard is one: panels with ids and places of their own, known 
   assert.deepEqual([uid, title, schemaVersion], ["postern", "Postern", 38]);
   const variables = templating.list.map(({ name }) => name);
   assert.deepEqual(variables, ["datasource", "instance", "listener"]);
+  // "All" has to be those that are Postern: process_* is in the metrics of other programs too.
+  assert.equal(templating.list.find(({ name }) => name === "instance")?.allValue, undefined);
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
   const taken = new Set<string>();
   for (const { type, title, gridPos: { x, y, w, h }, datasource, targets = [] } of panels) {
