@@ -14,6 +14,10 @@ type SmtpSettings = Pick<
 const capability = scalar<string>({
   expected: 'an EHLO keyword with its parameters, such as "SIZE 52428800"',
   readText(text) {
+    // RFC 1870 §3; whoever writes it as the directives have it would announce nothing that a client understands.
+    if (/^SIZE /i.test(text) && !/^SIZE [0-9]{1,20}$/i.test(text)) {
+      return new Refusal(`expected SIZE with octets such as "SIZE 52428800", found ${JSON.stringify(text)}`);
+    }
     // RFC 5321 §4.1.1.1, and "=" in a keyword for old forms such as "AUTH=LOGIN".
     return /^[A-Za-z0-9][A-Za-z0-9=-]*( [\x21-\x7e]+)*$/.test(text) && text.length <= 500
       ? text
@@ -65,7 +69,7 @@ export const smtpDirectives = {
     doc: "Lines of the EHLO reply besides STARTTLS and AUTH.",
     source: "nginx",
     note:
-      "Checked against RFC 5321. AUTH and STARTTLS are added by themselves; listed by hand they stand twice.",
+      "Checked against RFC 5321; SIZE has a number of octets. AUTH and STARTTLS are added by themselves; listed by hand they stand twice.",
   },
   smtp_client_buffer: {
     context: "both",

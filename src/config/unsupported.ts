@@ -1,6 +1,7 @@
 const NOT_SMTP = "Postern speaks SMTP only";
 const NO_OPENSSL = "the runtime's TLS library is rustls, which has no such setting";
 const PROCESS = "it belongs to nginx's processes";
+const LIMITED = 'what a limit says and logs is fixed, see "Limits" in README';
 
 /** nginx's directives that Postern does not have, with the reason that a user is told. */
 export const unsupportedDirectives: Readonly<Record<string, string>> = {
@@ -42,6 +43,10 @@ export const unsupportedDirectives: Readonly<Record<string, string>> = {
   deny: 'write it as an entry of "access", such as "deny all": their order counts',
   limit_conn_zone: 'the keys of "limit_conn" are "client", "user" and "total"',
   limit_req_zone: 'the keys and the rate stand in "limit_req"',
+  limit_conn_status: LIMITED,
+  limit_req_status: LIMITED,
+  limit_conn_log_level: LIMITED,
+  limit_req_log_level: LIMITED,
   auth_delay: 'nginx has it for HTTP only: use "limit_login"',
 
   // main and events contexts

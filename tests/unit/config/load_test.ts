@@ -208,6 +208,13 @@ Deno.test("loadConfig() refuses a document without mail or servers", () => {
   for (const [text, expected] of rows) assert.match(loadBad(text)[0] ?? "", expected, text);
 });
 
+Deno.test("a SIZE that no client understands, and that would be no limit, is refused", () => {
+  const problems = loadBad(
+    BASIC.replace("mail:\n", 'mail:\n  smtp_capabilities: [PIPELINING, "SIZE 10m"]\n'),
+  );
+  assert.match(problems.join(), /smtp_capabilities\[1\]: expected SIZE with octets .*, found "SIZE 10m"$/);
+});
+
 Deno.test("loadConfig() tells a directive at the wrong level from one that nobody knows", () => {
   const rows: readonly (readonly [string, RegExp])[] = [
     ["  listen: 25\n", /mail\.listen: "listen" is not allowed here: it belongs under an entry of "servers"/],
@@ -216,6 +223,10 @@ Deno.test("loadConfig() tells a directive at the wrong level from one that nobod
     ["  banana: 5s\n", /mail\.banana: unknown directive "banana": the reference/],
     ["  constructor: x\n", /mail\.constructor: unknown directive "constructor"/],
     ["  ssl_dhparam: x\n", /"ssl_dhparam" is a directive of nginx that Postern does not have: .*rustls/],
+    [
+      "  limit_req_status: 429\n",
+      /"limit_req_status" is a directive of nginx .* what a limit says and logs is fixed/,
+    ],
     ["  pop3_auth: x\n", /"pop3_auth" is a directive of nginx .* Postern speaks SMTP only/],
     ["  imap_something: x\n", /"imap_something" is a directive of nginx .* Postern speaks SMTP only/],
   ];
