@@ -28,6 +28,8 @@ export class PostedLimitStore implements LimitStore {
   readonly #open: () => boolean;
   readonly #pending = new Map<number, Pending>();
   readonly #late = new Map<number, Admission>();
+  /** Places, by key, of clients who were let in without an answer: the first thread knows nothing of them. */
+  readonly #uncounted = new Map<string, number>();
   readonly #deadline: Deadline;
   #tickets = 0;
 
@@ -44,7 +46,8 @@ export class PostedLimitStore implements LimitStore {
   }
 
   release(keys: readonly string[]): void {
-    this.#post({ kind: "limit_release", keys });
+    const counted = keys.filter((key) => !this.#takeUncounted(key));
+    if (counted.length > 0) this.#post({ kind: "limit_release", keys: counted });
   }
 
   loginAllowed(asked: LoginAttempt): Promise<LoginVerdict> {
@@ -69,7 +72,7 @@ export class PostedLimitStore implements LimitStore {
     }
     const late = this.#late.get(ticket);
     this.#late.delete(ticket);
-    // The client was answered without it.
+    // The client was answered without it: who is here still has that place now, else nobody needs it.
     if (late !== undefined && answer === null) this.release(late.holds.map(({ key }) => key));
   }
 
@@ -96,9 +99,23 @@ export class PostedLimitStore implements LimitStore {
       const left = askedAt + ANSWER_MS - now;
       if (left > 0) return this.#deadline.arm(left);
       this.#pending.delete(ticket);
-      if (question === "admit") this.#late.set(ticket, asked as Admission);
+      if (question === "admit") this.#expireAdmission(ticket, asked as Admission);
       resolve(this.#without(question));
     }
+  }
+
+  #expireAdmission(ticket: number, asked: Admission): void {
+    this.#late.set(ticket, asked);
+    if (!this.#open()) return;
+    for (const { key } of asked.holds) this.#uncounted.set(key, (this.#uncounted.get(key) ?? 0) + 1);
+  }
+
+  /** Whether there was an uncounted place, of which there is one less now. */
+  #takeUncounted(key: string): boolean {
+    const count = this.#uncounted.get(key) ?? 0;
+    if (count > 1) this.#uncounted.set(key, count - 1);
+    else this.#uncounted.delete(key);
+    return count > 0;
   }
 
   #without(question: LimitQuestion): Answer {

@@ -67,7 +67,7 @@ Deno.test("a place that a worker gets when it is dead is free again", async () =
 });
 
 for (const open of [true, false]) {
-  Deno.test(`without an answer in time a worker ${open ? "lets in" : "refuses"}, and gives back what comes late`, async () => {
+  Deno.test(`without an answer in time a worker ${open ? "lets in" : "refuses"}, and counts what comes late as what it is`, async () => {
     const store = new MemoryLimitStore({ now: () => 0 });
     const pair = new Pair(store, open);
     pair.held = [];
@@ -84,7 +84,28 @@ for (const open of [true, false]) {
     );
     assert.equal(store.held, 1);
     for (const message of pair.held.splice(0)) pair.posted.answered(message);
+    // Who was let in has the place after all, until he leaves.
+    assert.equal(store.held, open ? 1 : 0);
+    if (open) pair.posted.release(["conn total  "]);
     assert.equal(store.held, 0);
     assert.equal(pair.clock.armed, 0);
+  });
+}
+
+for (const left of ["before", "after"]) {
+  Deno.test(`who was let in without an answer and leaves ${left} it gives back nobody else's place`, async () => {
+    const store = new MemoryLimitStore({ now: () => 0 });
+    const pair = new Pair(store);
+    const asked = holds(["conn total  ", 9]);
+    assert.equal(await pair.posted.admit(asked), null);
+    pair.held = [];
+    const answer = pair.posted.admit(asked);
+    await new Promise((turn) => setTimeout(turn, 0));
+    pair.clock.advance(5_000);
+    assert.equal(await answer, null);
+    if (left === "before") pair.posted.release(["conn total  "]);
+    for (const message of pair.held.splice(0)) pair.posted.answered(message);
+    if (left === "after") pair.posted.release(["conn total  "]);
+    assert.equal(store.held, 1);
   });
 }
