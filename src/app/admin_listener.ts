@@ -66,7 +66,7 @@ export class AdminListener implements AdminSource {
     this.#readiness = new CalloutReadiness({ clock, dialer: createDialer(), blocks: () => workers.metrics });
     this.#book = new HoldBook(clock, (users) => {
       workers.hold({ users, waitMs: this.#config.main.hold_timeout });
-    });
+    }, (user) => this.#released(user));
   }
 
   /**
@@ -225,8 +225,13 @@ export class AdminListener implements AdminSource {
 
   release(user: string): boolean {
     const held = this.#book.release(user);
-    if (held) this.#ports.log.event("notice", "user_released", "sign-ins of a user go on", null, { user });
+    if (held) this.#released(user);
     return held;
+  }
+
+  /** By the operator, or because the time is over. */
+  #released(user: string): void {
+    this.#ports.log.event("notice", "user_released", "sign-ins of a user go on", null, { user });
   }
 }
 

@@ -19,11 +19,16 @@ export class HoldBook {
   readonly #held = new Map<string, { readonly hold: Hold; readonly end: Deadline }>();
   readonly #clock: Clock;
   readonly #tell: (users: readonly string[]) => void;
+  readonly #over: (user: string) => void;
 
-  /** `tell` is given the names of all held users as byte strings whenever they change. */
-  constructor(clock: Clock, tell: (users: readonly string[]) => void) {
+  /**
+   * `tell` is given the names of all held users as byte strings whenever they change, `over` the name of one whose
+   * time is over.
+   */
+  constructor(clock: Clock, tell: (users: readonly string[]) => void, over: (user: string) => void) {
     this.#clock = clock;
     this.#tell = tell;
+    this.#over = over;
   }
 
   /** The held users, in the order in which they were. */
@@ -44,7 +49,9 @@ export class HoldBook {
     const now = this.#clock.now();
     const until = new Date(now + seconds * 1000).toISOString();
     const hold = { user, since: new Date(now).toISOString(), until };
-    const end = this.#clock.deadline(() => void this.release(user));
+    const end = this.#clock.deadline(() => {
+      if (this.release(user)) this.#over(user);
+    });
     end.arm(seconds * 1000);
     this.#held.set(user, { hold, end });
     this.#tell(this.users);

@@ -5,7 +5,9 @@ import { ManualClock } from "../auth/manual_clock.ts";
 function book() {
   const clock = new ManualClock();
   const told: string[] = [];
-  return { clock, told, book: new HoldBook(clock, (users) => told.push(users.join(","))) };
+  const over: string[] = [];
+  const subject = new HoldBook(clock, (users) => told.push(users.join(",")), (user) => over.push(user));
+  return { clock, told, over, book: subject };
 }
 
 Deno.test("HoldBook tells of every change, and knows one user however he is written", () => {
@@ -28,14 +30,14 @@ Deno.test("HoldBook gives the octets of a name to the threads", () => {
 });
 
 Deno.test("HoldBook releases a user when his time is over, which a second hold begins anew", () => {
-  const { book: subject, clock, told } = book();
-  subject.hold("ada", 60);
+  const { book: subject, clock, told, over } = book();
+  subject.hold("Ada", 60);
   clock.advance(50_000);
   subject.hold("ada", 60);
   clock.advance(50_000);
   assert.equal(subject.holds.length, 1);
   clock.advance(10_000);
   assert.deepEqual(subject.holds, []);
-  assert.deepEqual(told, ["ada", "ada", ""]);
+  assert.deepEqual([told, over], [["ada", "ada", ""], ["ada"]]);
   assert.equal(clock.armed, 0);
 });
