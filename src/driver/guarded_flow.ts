@@ -55,8 +55,8 @@ export class GuardedFlow implements RelayControl {
     this.#options = options;
     this.#clock = clock;
     this.#upstream = upstream;
-    this.#toClient = new Outlet(client, options.guard.toClient);
-    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream);
+    this.#toClient = new Outlet(client, options.guard.toClient, options.guard);
+    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, options.guard);
     this.#deadline = clock.deadline(() => this.#expire());
   }
 
@@ -98,15 +98,16 @@ export class GuardedFlow implements RelayControl {
   }
 
   /** Takes what the client sent; settles when `bytes` may be used again. False: the mail server takes nothing more. */
-  async fromClient(bytes: Uint8Array): Promise<boolean> {
+  fromClient(bytes: Uint8Array): Promise<boolean> {
+    const at = this.#read(bytes, 0);
+    // What large messages are made of: it costs what a blind pipe costs.
+    if (at === bytes.length && this.#passesWhole) return this.#toUpstream.writeOne();
+    return this.#fromClient(bytes, at);
+  }
+
+  async #fromClient(bytes: Uint8Array, read: number): Promise<boolean> {
     const guard = this.#guard;
-    for (let at = 0;;) {
-      at = guard.fromClient(bytes, at, this.#clock.now());
-      if (!guard.receiving && this.#budgetMs !== null) {
-        this.#budgetMs = null;
-        // It may run although nothing is read: it was set when the content that waited here could go on.
-        this.#deadline.disarm();
-      }
+    for (let at = read;; at = this.#read(bytes, at)) {
       if (!await this.#write()) return false;
       if (guard.question !== null) {
         const admission = await this.#options.admit(guard.question);
@@ -117,6 +118,24 @@ export class GuardedFlow implements RelayControl {
       }
       if (at >= bytes.length) return true;
     }
+  }
+
+  #read(bytes: Uint8Array, at: number): number {
+    const next = this.#guard.fromClient(bytes, at, this.#clock.now());
+    if (!this.#guard.receiving && this.#budgetMs !== null) {
+      this.#budgetMs = null;
+      // It may run although nothing is read: it was set when the content that waited here could go on.
+      this.#deadline.disarm();
+    }
+    return next;
+  }
+
+  /** Whether there is one thing to be written, and nothing else to be done. */
+  get #passesWhole(): boolean {
+    const guard = this.#guard;
+    return guard.toUpstream.length === 1 && guard.receiving && !guard.cut && !guard.over &&
+      guard.toClient.length === 0 && guard.notes.length === 0 &&
+      !this.#toUpstream.busy && !this.#toClient.busy && !this.#toClient.lost;
   }
 
   /** Takes what the mail server sent; settles when `bytes` may be used again. False: the client is gone. */
@@ -211,13 +230,17 @@ export class GuardedFlow implements RelayControl {
 class Outlet {
   readonly #transport: Transport;
   readonly #queue: Uint8Array[];
-  #flushing: Promise<void> | null = null;
+  readonly #guard: RelayGuard;
+  #flushing: Promise<unknown> | null = null;
+  /** Of {@linkcode writeOne}. */
+  #length = 0;
   octets = 0;
   lost = false;
 
-  constructor(transport: Transport, queue: Uint8Array[]) {
+  constructor(transport: Transport, queue: Uint8Array[], guard: RelayGuard) {
     this.#transport = transport;
     this.#queue = queue;
+    this.#guard = guard;
   }
 
   get busy(): boolean {
@@ -225,9 +248,34 @@ class Outlet {
   }
 
   /** Settles when nothing is queued any more. */
-  flush(): Promise<void> {
+  flush(): Promise<unknown> {
     return this.#flushing ??= this.#flush();
   }
+
+  /** Writes the only thing that is queued, while nothing is written. False: nothing more is taken. */
+  writeOne(): Promise<boolean> {
+    const octets = this.#queue.pop()!;
+    this.#length = octets.length;
+    const written = this.#transport.write(octets).then(this.#written, this.#failed);
+    this.#flushing = written;
+    return written;
+  }
+
+  readonly #written = (): boolean | Promise<boolean> => {
+    this.octets += this.#length;
+    // What was queued meanwhile is awaited by those who await this.
+    if (this.#queue.length > 0) return this.#flush().then(this.#taken);
+    this.#flushing = null;
+    return true;
+  };
+
+  readonly #failed = (): boolean => {
+    this.#lose();
+    return this.#taken();
+  };
+
+  /** Whom the guard cuts off has to take nothing. */
+  readonly #taken = (): boolean => this.#guard.cut || !this.lost;
 
   async #flush(): Promise<void> {
     try {
@@ -236,9 +284,14 @@ class Outlet {
         await this.#transport.write(octets);
         this.octets += octets.length;
       }
+      this.#flushing = null;
     } catch {
-      this.lost = true;
+      this.#lose();
     }
+  }
+
+  #lose(): void {
+    this.lost = true;
     this.#queue.length = 0;
     this.#flushing = null;
   }

@@ -246,7 +246,8 @@ export class DataFramer {
     this.#octets += length - at;
     // All but what is held back; of that, what came with an earlier chunk is still held.
     const to = state < CR_HELD ? length : heldFrom < 0 ? from : heldFrom;
-    if (to > from) out.push(chunk.subarray(from, to));
+    if (to - from === length) out.push(chunk);
+    else if (to > from) out.push(chunk.subarray(from, to));
     // What may become the line of the end is no content yet.
     const undecided = state > CR_HELD ? HELD[state]!.length : 0;
     if (this.#octets - undecided - this.#doubled > this.#policy.maxOctets) this.#fault = "message_too_large";

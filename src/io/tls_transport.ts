@@ -39,15 +39,27 @@ export class ReceivedOctets {
 
   /** Copies what is there into `into`; null at the end, undefined when nothing is there yet. */
   take(into: Uint8Array): number | null | undefined {
-    const first = this.#chunks[0];
-    if (first === undefined) {
+    const chunks = this.#chunks;
+    if (chunks.length === 0) {
       if (this.#error !== null) throw this.#error;
       return this.#ended ? null : undefined;
     }
-    const octets = Math.min(first.length, into.length);
-    into.set(octets === first.length ? first : first.subarray(0, octets));
-    if (octets === first.length) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(octets);
+    let octets = 0;
+    let whole = 0;
+    for (; whole < chunks.length && octets < into.length; whole++) {
+      const chunk = chunks[whole]!;
+      const room = into.length - octets;
+      if (chunk.length > room) {
+        into.set(chunk.subarray(0, room), octets);
+        chunks[whole] = chunk.subarray(room);
+        octets += room;
+        break;
+      }
+      into.set(chunk, octets);
+      octets += chunk.length;
+    }
+    if (whole === chunks.length) chunks.length = 0;
+    else chunks.splice(0, whole);
     return octets;
   }
 
