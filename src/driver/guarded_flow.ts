@@ -69,9 +69,9 @@ export class GuardedFlow implements RelayControl {
     return this.#guard.drained ? "drained" : this.#guard.refused !== null ? "refused" : null;
   }
 
-  /** Whether the mail server was cut off by the guard. */
-  get cut(): boolean {
-    return this.#guard.cut;
+  /** Whether the mail server was cut off by the guard over what the client did. */
+  get cutForClient(): boolean {
+    return this.#guard.cut && !this.#guard.upstreamFailed;
   }
 
   /** Whether the mail server went away while something waited for its reply. */
@@ -186,6 +186,12 @@ export class GuardedFlow implements RelayControl {
     const left = this.#budgetMs - (this.#clock.now() - this.#waitsSince);
     const earned = minDataRate > 0 ? octets * 1000 / minDataRate : dataTimeoutMs;
     this.#budgetMs = Math.min(dataTimeoutMs, left + earned);
+  }
+
+  /** Neither side has moved for too long: the client is told, and the mail server is cut off. */
+  expireIdle(): void {
+    this.#guard.expireIdle(this.#clock.now());
+    void this.#write();
   }
 
   #expire(): void {

@@ -59,14 +59,23 @@ export async function relay(
 ): Promise<RelayResult> {
   let timedOut = false;
   let endedBy: RelayResult["endedBy"] | null = null;
+  const { guarded } = options;
   const deadline = ports.clock.deadline(() => {
+    if (timedOut || guarded === null) {
+      timedOut = true;
+      client.close();
+      upstream.close();
+      return;
+    }
     timedOut = true;
-    client.close();
-    upstream.close();
+    // Whoever does not take the last word is not waited for.
+    deadline.arm(LINGER_MS);
+    guarded.expireIdle();
   });
   deadline.arm(options.timeoutMs);
-  const { guarded } = options;
-  const alive = () => deadline.arm(options.timeoutMs);
+  const alive = () => {
+    if (!timedOut) deadline.arm(options.timeoutMs);
+  };
   const toUpstream = new Pump(
     client,
     guarded === null ? new BlindPassage(upstream) : new ClientPassage(guarded),
@@ -85,7 +94,7 @@ export async function relay(
 
   // First what the mail server said before it heard any of the rest: it is no answer to that.
   const upstreamSide = toClient.run().then(async (end) => {
-    endedBy ??= guarded?.cut ? "client" : "upstream";
+    endedBy ??= guarded?.cutForClient ? "client" : "upstream";
     await guarded?.upstreamEnded();
     if (end === "sink_lost") {
       client.close();
@@ -118,7 +127,7 @@ export async function relay(
     octetsToClient: toClient.octets,
     timedOut,
     endedBy: endedBy ?? "client",
-    reset: (endedBy === "upstream" ? toClient : toUpstream).reset ?? deserted,
+    reset: timedOut ? null : (endedBy === "upstream" ? toClient : toUpstream).reset ?? deserted,
     byGuard: guarded?.end ?? null,
   };
 }

@@ -52,7 +52,8 @@ const MOVES: Readonly<Record<JointPhase, Readonly<Record<Exclude<Interruption, "
   waiting: { deadline: STAY, drain: STAY, abort: SHUT },
   // The dialogue with the mail server has its own deadline and its own answer.
   connecting: { deadline: STAY, drain: STAY, abort: SHUT },
-  // Both peers talk to each other; a word of ours might land in the middle of a reply.
+  // Both peers talk to each other; a word of ours might land in the middle of a reply. The guard, which knows where
+  // replies end, says 421 itself at the deadline.
   relaying: { deadline: { say: null, outcome: "relay_timeout" }, drain: STAY, abort: CUT },
 };
 

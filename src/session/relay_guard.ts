@@ -110,6 +110,7 @@ export class RelayGuard implements ReplyListener {
   #refusals = 0;
   #drained = false;
   #deserted = false;
+  #upstreamFailed = false;
   #clientEnded = false;
 
   constructor(rules: GuardRules, start: GuardStart, now: number) {
@@ -155,6 +156,11 @@ export class RelayGuard implements ReplyListener {
   /** Whether the mail server went away, without saying why, while something waited for its reply. */
   get deserted(): boolean {
     return this.#deserted;
+  }
+
+  /** Whether the session ended over what the mail server said. */
+  get upstreamFailed(): boolean {
+    return this.#upstreamFailed;
   }
 
   /** Whether octets of the client's have to wait: for a reply of the mail server, or for an answer. */
@@ -541,6 +547,15 @@ export class RelayGuard implements ReplyListener {
     else this.#refuseContent(reason);
   }
 
+  /** Nothing has moved for too long: the session ends, whatever is under way. */
+  expireIdle(now: number): void {
+    this.#now = now;
+    if (this.#over) return;
+    if (this.#mode === "skip") return this.#endSkipping();
+    this.#replies.sayLast(this.#rules.replies.timeout);
+    this.#end();
+  }
+
   /** Says `lastWord` and ends the session as soon as nothing is in flight. */
   drain(lastWord: SpokenReply): void {
     this.#lastWord = lastWord;
@@ -599,6 +614,7 @@ export class RelayGuard implements ReplyListener {
   unasked(reply: HeardReply): void {
     if (this.receiving && this.#transaction !== null) this.#tell(this.#transaction, "rejected", reply, null);
     // Nobody asked, so all replies that follow would be taken for those to other commands: it is the last one.
+    this.#upstreamFailed = true;
     this.#end();
   }
 
@@ -610,6 +626,7 @@ export class RelayGuard implements ReplyListener {
 
   upstreamFault(code: UpstreamFaultCode, got: string): void {
     this.notes.push({ kind: "upstream_fault", code, got });
+    this.#upstreamFailed = true;
     this.#replies.sayLast(this.#rules.replies.upstreamBroken);
     this.#end();
   }

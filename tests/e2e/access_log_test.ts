@@ -84,9 +84,10 @@ const SESSIONS: readonly Ending[] = [
     server: () => ({ proxy_timeout: "200ms" }),
     play: async (client) => {
       await signIn(client);
-      await client.readToEnd();
+      await client.expect("421 4.4.2 mail.test Timeout, closing connection");
+      await client.expectEnd();
     },
-    line: { ...DIALOGUE, ...OPENED, side: "postern", stage: "relaying", octets: [0, 0] },
+    line: { ...DIALOGUE, ...OPENED, side: "postern", stage: "relaying", octets: [0, 49] },
   },
   {
     outcome: "quit",

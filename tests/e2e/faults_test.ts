@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { testCertificates } from "../support/certificates.ts";
 import { type Directives, withEdge } from "../support/edge.ts";
 import {
   accepted,
@@ -6,6 +7,7 @@ import {
   type CalloutRequest,
   httpAnswer,
   never,
+  ScriptedCallout,
 } from "../support/scripted_callout.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 
@@ -224,6 +226,35 @@ Deno.test("a mail server that fails gives the client a temporary failure, and th
       });
     });
   }
+});
+
+Deno.test("an auth service or a mail server whose certificate has another name is a temporary failure", async () => {
+  const { otherServer } = await testCertificates();
+  await using callout = new ScriptedCallout(() => accepted(upstream.port), { tls: otherServer });
+  await using upstream = new ScriptedUpstream(async (peer) => void await peer.readToEnd(), {
+    tls: otherServer,
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: (files) => [
+      {
+        auth_http: callout.url(),
+        auth_http_ssl_name: "mail.test",
+        auth_http_ssl_trusted_certificate: files.root,
+      },
+      { proxy_ssl: "on", proxy_ssl_name: "mx.test", proxy_ssl_trusted_certificate: files.root },
+    ],
+  }, async ({ connect, postern }) => {
+    const told = [["auth_unavailable", "tls"], ["upstream_failed", "certificate"]] as const;
+    for (const [index, [event, code]] of told.entries()) {
+      await using client = await connect(index);
+      await client.authPlain("alice", "very secret", INTERNAL_ERROR);
+      await client.expectEnd();
+      assert.equal((await postern.event(event))["code"], code);
+    }
+    assert.deepEqual(callout.requests, []);
+    assert.ok(upstream.dialogues.every(({ unread }) => unread === ""));
+  });
 });
 
 Deno.test("a mail server that is not there is a temporary failure", async () => {

@@ -1,5 +1,5 @@
 import { Dialogue } from "./dialogue.ts";
-import { PeerServer } from "./peer_server.ts";
+import { type PeerAddress, PeerServer } from "./peer_server.ts";
 import { secrets } from "./secrets.ts";
 
 /** One request as it came. */
@@ -45,11 +45,12 @@ export type CalloutAnswer = string | { readonly raw: string; readonly close: tru
 export class ScriptedCallout extends PeerServer {
   readonly requests: readonly CalloutRequest[];
   readonly #path: string | null;
+  readonly #scheme: "http" | "https";
   readonly #stop: AbortController;
 
   constructor(
     script: (request: CalloutRequest) => CalloutAnswer | Promise<CalloutAnswer>,
-    address: { readonly path?: string } = {},
+    address: PeerAddress = {},
   ) {
     const requests: CalloutRequest[] = [];
     const stop = new AbortController();
@@ -70,12 +71,15 @@ export class ScriptedCallout extends PeerServer {
     }, address);
     this.requests = requests;
     this.#path = address.path ?? null;
+    this.#scheme = address.tls === undefined ? "http" : "https";
     this.#stop = stop;
   }
 
   /** What `auth_http` is to be set to; `uri` begins with `/`. */
   url(uri = "/auth"): string {
-    return this.#path === null ? `http://127.0.0.1:${this.port}${uri}` : `unix:${this.#path}:${uri}`;
+    return this.#path === null
+      ? `${this.#scheme}://127.0.0.1:${this.port}${uri}`
+      : `unix:${this.#path}:${uri}`;
   }
 
   override async close(): Promise<void> {

@@ -167,6 +167,7 @@ Deno.test("a mail server that is lost in the middle of the data: the client is t
   });
 });
 
+<<<<<<< HEAD
 Deno.test("the time for content is over with the content, also where that came before the 354", async () => {
   await withBench({ settings: { smtp_data_timeout: 61_000 } }, async (bench) => {
     const upstream = await bench.relaying();
@@ -204,4 +205,30 @@ Deno.test("a mail server that takes no commands before its replies are taken is 
     bench.client.transport.close();
     await bench.outcome();
   });
+=======
+Deno.test("a relay that is idle for proxy_timeout: the client is told 421, or left when it does not read", async () => {
+  for (const reads of [true, false]) {
+    await withBench({
+      settings: { proxy_timeout: 60_000 },
+      ...(reads ? {} : { pair: { capacity: 100 } }),
+    }, async (bench) => {
+      const upstream = await bench.relaying();
+      await bench.client.send("NOOP\r\n");
+      await upstream.expect("NOOP\r\n");
+      if (!reads) await upstream.send(`250 ${"x".repeat(200)}\r\n`);
+      await bench.clock.armedFor(60_000);
+      bench.clock.advance(60_000);
+      if (reads) {
+        await bench.client.expect("421 4.4.2 mx.test Timeout, closing connection\r\n");
+        await bench.client.expectEnd();
+        bench.client.transport.close();
+      } else {
+        await bench.clock.armedFor(2_000);
+        bench.clock.advance(2_000);
+      }
+      assert.equal(await upstream.rest(), "");
+      assert.equal(await bench.outcome(), "relay_timeout");
+    });
+  }
+>>>>>>> 6ccd03a (Tell clients of a relay that it was idle for too long, and whose fault an invalid reply is)
 });

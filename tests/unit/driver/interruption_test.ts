@@ -134,7 +134,7 @@ const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
       await bench.clock.armedFor(7_000);
     },
     deadlineMs: 7_000,
-    ends: { deadline: "|relay_timeout", drain: null, abort: "|shutdown" },
+    ends: { deadline: `${TIMEOUT}|relay_timeout`, drain: null, abort: "|shutdown" },
     finish: (bench) => Promise.resolve(bench.dialled[0]!.cut()),
     finished: "421 4.4.2 mx.test Lost the connection to the mail server\r\n|relay_lost",
   },
