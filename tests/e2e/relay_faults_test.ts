@@ -45,9 +45,9 @@ async function play(fault: Fault, listener: number, edge: Edge, mail: MailPort):
   const stream = await ResettableStream.connect(port);
   await using client = new DialogueClient(stream);
   const directives = fault.server?.(edge.files) ?? {};
-  const greeted = directives["ssl"] === undefined && directives["smtp_greeting_delay"] === undefined;
+  const greeted = directives["smtp_greeting_delay"] === undefined;
   if (greeted) await client.expect("220 mail.test ESMTP ready");
-  await fault.client({ client, stream, due: due.promise, edge });
+  await fault.client({ client, stream, due: due.promise, edge, port });
   if (fault.hears !== null) {
     assert.deepEqual(await client.readToEnd(), { text: fault.hears, ending: "end" }, client.transcript);
   }

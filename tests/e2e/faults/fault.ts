@@ -31,6 +31,7 @@ export interface Client {
   /** Settles when the mail server says so. */
   readonly due: Promise<void>;
   readonly edge: Edge;
+  readonly port: number;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DialogueClient } from "../../support/dialogue_client.ts";
 import {
   ABORTED,
   CHUNKS,
@@ -25,15 +26,23 @@ const CLIENT_LEAVES: readonly Fault[] = [
   {
     name: "the client resets before the greeting",
     server: () => ({ smtp_greeting_delay: "1m" }),
-    client: resetsAtOnce(() => Promise.resolve()),
+    // Who comes after is served, so this one was accepted, and did not vanish before.
+    client: resetsAtOnce(async ({ port }) => {
+      await using next = await DialogueClient.connect({ port });
+      await next.send("NOOP\r\n");
+      await next.expect(/^503 /);
+    }),
     hears: null,
     ends: null,
     event: { event: "client_silent", level: "debug" },
   },
   {
     name: "the client resets in the handshake",
-    server: (files) => ({ ...files.server(), ssl: "on" }),
-    client: resetsAtOnce(({ client }) => client.send("\x16\x03\x01")),
+    server: (files) => ({ ...files.server(), starttls: "on" }),
+    client: resetsAtOnce(async ({ client }) => {
+      await client.command("STARTTLS", /^220 /);
+      await client.send("\x16\x03\x01");
+    }),
     hears: null,
     ends: ["tls_failed", "client", "handshake"],
     event: { event: "tls_failed", level: "info" },

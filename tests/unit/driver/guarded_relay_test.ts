@@ -167,7 +167,6 @@ Deno.test("a mail server that is lost in the middle of the data: the client is t
   });
 });
 
-<<<<<<< HEAD
 Deno.test("the time for content is over with the content, also where that came before the 354", async () => {
   await withBench({ settings: { smtp_data_timeout: 61_000 } }, async (bench) => {
     const upstream = await bench.relaying();
@@ -205,7 +204,8 @@ Deno.test("a mail server that takes no commands before its replies are taken is 
     bench.client.transport.close();
     await bench.outcome();
   });
-=======
+});
+
 Deno.test("a relay that is idle for proxy_timeout: the client is told 421, or left when it does not read", async () => {
   for (const reads of [true, false]) {
     await withBench({
@@ -230,5 +230,4 @@ Deno.test("a relay that is idle for proxy_timeout: the client is told 421, or le
       assert.equal(await bench.outcome(), "relay_timeout");
     });
   }
->>>>>>> 6ccd03a (Tell clients of a relay that it was idle for too long, and whose fault an invalid reply is)
 });
