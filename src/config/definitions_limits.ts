@@ -3,7 +3,7 @@ import { addressRange } from "./addresses.ts";
 import type { DirectiveTable } from "./directive.ts";
 import { accessRule, connLimit, entriesOf, loginLimit, rateLimit } from "./limit_entries.ts";
 import { limitStoreTarget } from "./limit_store_target.ts";
-import type { MainSettings, ServerSettings } from "./settings.ts";
+import type { LimitSettings, MainSettings } from "./settings.ts";
 import { fileName, integer, oneOf, time } from "./simple_types.ts";
 import { listOf, orOff } from "./value_type.ts";
 
@@ -56,17 +56,6 @@ export const limitStoreDirectives = {
     source: "Postern",
   },
 } as const satisfies DirectiveTable<LimitStoreSettings>;
-
-type LimitSettings = Pick<
-  ServerSettings,
-  | "access"
-  | "limit_conn"
-  | "limit_req"
-  | "limit_login"
-  | "limit_exempt"
-  | "limit_ipv4_prefix"
-  | "limit_ipv6_prefix"
->;
 
 export const limitDirectives = {
   access: {

@@ -314,3 +314,15 @@ export interface ServerSettings {
   readonly ssl_trusted_certificate: string | null;
   readonly ssl_crl: string | null;
 }
+
+/** The limits of a server, and for whom they hold. */
+export type LimitSettings = Pick<
+  ServerSettings,
+  | "access"
+  | "limit_conn"
+  | "limit_req"
+  | "limit_login"
+  | "limit_exempt"
+  | "limit_ipv4_prefix"
+  | "limit_ipv6_prefix"
+>;

@@ -3,21 +3,10 @@
  *
  * @module
  */
-import type { ConnLimit, LimitKey, LoginLimit, RateLimit, ServerSettings } from "../config/settings.ts";
+import type { ConnLimit, LimitKey, LimitSettings, LoginLimit, RateLimit } from "../config/settings.ts";
 import type { Admission, Hold, LoginWatch, Rate } from "../ports/limit_store.ts";
 import { isInRanges } from "./access.ts";
 import { networkOf } from "./client_network.ts";
-
-export type LimitSettings = Pick<
-  ServerSettings,
-  | "access"
-  | "limit_conn"
-  | "limit_req"
-  | "limit_login"
-  | "limit_exempt"
-  | "limit_ipv4_prefix"
-  | "limit_ipv6_prefix"
->;
 
 /** Limits that are checked together. */
 interface LimitGroup {

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { LimitSettings } from "../../../src/policy/limits.ts";
+import type { LimitSettings } from "../../../src/config/settings.ts";
 import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
 import type { Admission, AdmissionAnswer, LimitStore, LoginVerdict } from "../../../src/ports/limit_store.ts";
 import { accepted, type Bench, type BenchOptions, refused, withBench } from "./bench.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import type { LimitSettings } from "../../../src/config/settings.ts";
 import type { LoginLimit } from "../../../src/config/settings.ts";
 import {
   admissionOf,
   clientOf,
   type Counted,
-  type LimitSettings,
   planLimits,
   successKey,
   watchesOf,
