@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { decodeLatin1 } from "../../src/bytes/latin1.ts";
 import { type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { messageContent } from "../support/message.ts";
+import { FALSE_ENDS } from "../support/false_ends.ts";
 import { accepted } from "../support/scripted_callout.ts";
 import { ScriptedUpstream } from "../support/scripted_upstream.ts";
 import { digestOf, SmtpSink } from "../support/smtp_sink.ts";
@@ -47,21 +48,6 @@ Deno.test("what a client pipelines in groups arrives octet for octet, several me
   });
 });
 
-/** The published false ends of data: what the mail server accepts must be nothing, ever. */
-const FALSE_ENDS = [
-  "\n.\n",
-  "\n.\r",
-  "\r.\n",
-  "\r.\r",
-  "\n.\r\n",
-  "\r.\r\n",
-  "\r\n.\n",
-  "\r\n.\r",
-  "\r\n.\r\r\n",
-  "\r\r\n.\r\r\n",
-  "\r\n\0.\r\n",
-  "\r\n.\0\r\n",
-];
 const SMUGGLED = "MAIL FROM:<admin@b.test>\r\nRCPT TO:<victim@b.test>\r\nDATA\r\nforged\r\n.\r\n";
 
 Deno.test("CVE-2023-51764, CVE-2023-51765, CVE-2023-51766: no false end of data brings a mail server anything, whatever the policy is", async () => {

@@ -12,6 +12,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { Log } from "../../src/ports/telemetry.ts";
 import { NO_METRICS } from "../../src/telemetry/metrics.ts";
 import { DialogueClient } from "../support/dialogue_client.ts";
+import { FALSE_ENDS } from "../support/false_ends.ts";
 import { ENDS, GullibleServer, type TakenMessage } from "./gullible_server.ts";
 import { Choices, mutate, segments } from "./mutation.ts";
 import { type ReferenceMessage, referenceMessages, repaired, unstuffed } from "./reference_server.ts";
@@ -50,8 +51,8 @@ const DIRTY_PIECES: readonly string[] = [
   "\r\r\n",
   "\n\r",
   ".\n",
-  ...ENDS.slice(1),
-  ...ENDS.slice(1).map((end) => end + SMUGGLED),
+  ...FALSE_ENDS,
+  ...FALSE_ENDS.map((end) => end + SMUGGLED),
 ];
 /** Commands in and between transactions that leave them as they are. */
 const OTHER_COMMANDS: readonly string[] = [

@@ -6,25 +6,12 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { FALSE_ENDS } from "../support/false_ends.ts";
 import { PeerServer } from "../support/peer_server.ts";
 import { agrees } from "./reference_server.ts";
 
 /** Everything that some server was seen to take for the end of a message; the first is right. */
-export const ENDS: readonly string[] = [
-  "\r\n.\r\n",
-  "\n.\n",
-  "\n.\r",
-  "\r.\n",
-  "\r.\r",
-  "\n.\r\n",
-  "\r.\r\n",
-  "\r\n.\n",
-  "\r\n.\r",
-  "\r\n.\r\r\n",
-  "\r\r\n.\r\r\n",
-  "\r\n\0.\r\n",
-  "\r\n.\0\r\n",
-];
+export const ENDS: readonly string[] = ["\r\n.\r\n", ...FALSE_ENDS];
 
 /** What a server took. */
 export interface TakenMessage {
