@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { type CertificateFiles, type Directives, type Edge, withEdge } from "../support/edge.ts";
-import { within } from "../support/patience.ts";
+import { until } from "../support/patience.ts";
 import { ENDINGS } from "../../src/telemetry/endings.ts";
 import type { LogLine } from "../support/postern_process.ts";
 import { accepted, type CalloutRequest, refused } from "../support/scripted_callout.ts";
@@ -423,15 +423,6 @@ function whole({ outcome, line: { octets, ...line } }: Ending): Record<string, u
   return { client: "127.0.0.1:P", ...line, ...relay, outcome };
 }
 
-/** Looks again and again whether `seen` has come about: nothing tells when a file changes. */
-async function until(seen: () => Promise<boolean>, what: string): Promise<void> {
-  let given = false;
-  const look = async () => {
-    while (!given && !await seen()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  await within(look(), () => `waiting until ${what}`, { giveUp: () => given = true });
-}
-
 /** What no client can bring about on loopback in a moment. */
 const ELSEWHERE = ["tls_refused", "internal_error"];
 
@@ -483,7 +474,7 @@ Deno.test("every session has one line, which says how it ended and who ended it,
     await until(async () => {
       lines = (await Deno.readTextFile(`${files.directory}/access.log`)).trimEnd().split("\n");
       return lines.length >= SESSIONS.length;
-    }, "all lines are written");
+    }, () => "not all lines are written");
     assert.deepEqual(
       lines.map((line) => line.replace(/^\S+ /, "").replace(/ after \d.*/, "")),
       SESSIONS.map(({ outcome, line }) => `session ${outcome}, ended by ${line["side"]}`),
@@ -518,7 +509,7 @@ Deno.test("workers write their sessions to one access log, which SIGUSR1 opens a
       let found: number[] = [];
       await until(
         async () => (found = conns(await Deno.readTextFile(path))).length >= count,
-        "its lines are there",
+        () => "its lines are not there",
       );
       return found;
     };
@@ -529,7 +520,7 @@ Deno.test("workers write their sessions to one access log, which SIGUSR1 opens a
     await until(async () => {
       postern.signal("SIGUSR1");
       return await Deno.stat(path).catch(() => null) !== null;
-    }, "it is opened again");
+    }, () => "it is not opened again");
     await quit();
     assert.deepEqual(await untilWritten(1), [4]);
     assert.deepEqual(conns(await Deno.readTextFile(`${path}.1`)), [1, 2, 3]);
@@ -618,7 +609,7 @@ Deno.test("every message of a relay has one line, whatever becomes of it, and th
     await until(async () => {
       text = await Deno.readTextFile(`${files.directory}/access.log`);
       return text.includes(" session relayed");
-    }, "all lines are written");
+    }, () => "not all lines are written");
     assert.match(
       text,
       /^\S+ message 1 accepted after [\d.]+s: .* reverse_path=ann@example\.test recipients=1 recipients_refused=1 octets=18 reply="250 2\.0\.0 Ok: queued as 4F1A" queue_id=4F1A$/m,

@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import type { DialogueClient } from "../support/dialogue_client.ts";
 import { type Edge, withEdge } from "../support/edge.ts";
-import { PATIENCE_MS } from "../support/patience.ts";
+import { until } from "../support/patience.ts";
 import { fileLimit, limitFiles, openFiles } from "../support/process_facts.ts";
 import { accepted } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
-
-/** Polls: nobody tells when another process has closed a file. */
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error(`Waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** Numbers that the next descriptors of the process will have, in order. */
 function freeFiles(pid: number): number[] {
@@ -47,7 +38,7 @@ Deno.test("out of file descriptors: those who are in go on, the others are serve
     limitFiles(postern.pid, limit);
     const clients: DialogueClient[] = [];
     for (let i = 0; i < 40; i++) clients.push(await connect(0, { greeting: false }));
-    await until(() => freeFiles(postern.pid)[0]! >= limit, "all descriptors are taken");
+    await until(() => freeFiles(postern.pid)[0]! >= limit, () => "all descriptors are taken");
     await postern.event("accept_failed");
     // A relay needs no descriptor.
     await relaying.sendMessage("Subject: y\r\n\r\ny\r\n");
@@ -64,7 +55,7 @@ Deno.test("out of file descriptors: those who are in go on, the others are serve
     limitFiles(postern.pid, fileLimit());
     await sendOne(edge);
     await relaying.quit();
-    await until(() => openFiles(postern.pid).length <= base, "the descriptors come back");
+    await until(() => openFiles(postern.pid).length <= base, () => "the descriptors come back");
     assert.equal(sink.messages.length, 3);
   });
 });
@@ -99,7 +90,7 @@ Deno.test("10,000 connections that say nothing: others are served, and all of it
       assert.ok(openFiles(postern.pid).length >= count, "all of them are connected");
       await sendOne(edge);
       for (const conn of conns) conn.close();
-      await until(() => openFiles(postern.pid).length <= base, "the descriptors come back");
+      await until(() => openFiles(postern.pid).length <= base, () => "the descriptors come back");
     }
     assert.equal(sink.messages.length, 3);
   });

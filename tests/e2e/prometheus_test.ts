@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { parse } from "@std/yaml";
 import { fileURLToPath } from "node:url";
 import { type Edge, withEdge } from "../support/edge.ts";
-import { within } from "../support/patience.ts";
+import { until, within } from "../support/patience.ts";
 import { peerPath, peerTest, runPeer } from "../support/peers.ts";
 import { accepted, refused } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
@@ -142,11 +142,15 @@ peerTest(
         }
       }
       await withPrometheus(address, async (query) => {
-        await until(async () => (await query("postern_sessions_started_total")).length > 0);
+        await until(
+          async () => (await query("postern_sessions_started_total")).length > 0,
+          () => "Prometheus has read nothing",
+        );
         const early = Number((await query("max(timestamp(postern_build_info))"))[0]!.value[1]);
         // A rate needs two readings.
-        await until(async () =>
-          Number((await query("max(timestamp(postern_build_info))"))[0]?.value[1]) > early
+        await until(
+          async () => Number((await query("max(timestamp(postern_build_info))"))[0]?.value[1]) > early,
+          () => "Prometheus has not read again",
         );
         const shown = new Set<string>();
         for (const { from, expr } of [...dashboard, ...alertQueries()]) {
@@ -303,12 +307,4 @@ function listeningAddress(log: ReadableStream<Uint8Array<ArrayBuffer>>) {
     reject(new Error(`Prometheus ended:\n${text}`));
   };
   return { address, done: read() };
-}
-
-/** Asks again and again: Prometheus tells nobody when it has read. */
-async function until(done: () => Promise<boolean>): Promise<void> {
-  const waiting = async () => {
-    while (!await done()) await new Promise((resolve) => setTimeout(resolve, 100));
-  };
-  await within(waiting(), () => `not reached: ${done}`);
 }

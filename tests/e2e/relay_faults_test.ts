@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeLatin1 } from "../../src/bytes/latin1.ts";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { type Edge, withEdge } from "../support/edge.ts";
-import { PATIENCE_MS, within } from "../support/patience.ts";
+import { until, within } from "../support/patience.ts";
 import type { LogLine } from "../support/postern_process.ts";
 import { openFiles } from "../support/process_facts.ts";
 import { ResettableStream, ResettableUpstream } from "../support/resettable_peer.ts";
@@ -16,15 +16,6 @@ const FAULTS: readonly Fault[] = [...MAIL_SERVER_FAULTS, ...CLIENT_FAULTS];
 
 /** Half of a message is sent before each fault, the other half after it. */
 const BYSTANDER = ["Subject: x\r\n\r\none half\r\n", "the other half\r\n"] as const;
-
-/** Polls: nobody tells when another process has closed a file. */
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`Waited in vain: ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** The line has these fields, and perhaps others. */
 function assertFields(line: LogLine, fields: Fields): void {

@@ -24,3 +24,21 @@ export async function within<T>(
     clearTimeout(timer);
   }
 }
+
+/** How often {@linkcode until} looks, in milliseconds. */
+const LOOK_MS = 20;
+
+/**
+ * Looks again and again whether `condition` has come about: for what nobody tells, such as what another process does
+ * to a file. Throws when it has not in time.
+ */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  describe: () => string,
+): Promise<void> {
+  let given = false;
+  const look = async () => {
+    while (!given && !await condition()) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  };
+  await within(look(), describe, { giveUp: () => given = true });
+}

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { LimitSettings } from "../../../src/config/settings.ts";
-import type { LoginLimit } from "../../../src/config/settings.ts";
+import type { LimitSettings, LoginLimit } from "../../../src/config/settings.ts";
 import {
   admissionOf,
   clientOf,
