@@ -3,7 +3,7 @@ import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { TlsVersion, VerifyClient } from "../config/settings.ts";
 import type { CertificateVerdict, TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
 import { CertificateJudge } from "./certificate_judge.ts";
-import { CLIENT_HELLO_OCTETS, readClientHello } from "./client_hello.ts";
+import { CLIENT_HELLO_OCTETS, type ClientHello, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
 import { handshake, type TlsLayers } from "./tls_handshake.ts";
@@ -43,10 +43,10 @@ export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
     async accept(plain: Transport): Promise<Transport> {
       // With one certificate there is nothing to choose.
       const first = certificates.count > 1 ? await readFirst(plain) : null;
-      const context = certificates.choose(first === null ? null : nameIn(first));
+      const context = certificates.choose(first?.serverName ?? null);
       const wrap = (stream: Duplex) =>
         startServer(stream as unknown as TLSSocket, context, asksForCertificate);
-      const layers = await handshake(plain, wrap, { done: "secure", first });
+      const layers = await handshake(plain, wrap, { done: "secure", first: first?.octets ?? null });
       const facts = await readFacts(layers, judge);
       return new TlsTransport(plain, layers, facts);
     },
@@ -62,30 +62,26 @@ function createJudge(options: TlsAcceptorOptions): CertificateJudge {
   });
 }
 
-function nameIn(first: Uint8Array): string | null {
-  const hello = readClientHello(first);
-  return hello.kind === "hello" ? hello.serverName : null;
-}
-
 /**
  * Reads until the client has said which name it asks for, or cannot say it any more.
  * @throws {ConnectionError} `plain` is closed then.
  */
-async function readFirst(plain: Transport): Promise<Uint8Array> {
+async function readFirst(plain: Transport): Promise<{ octets: Uint8Array; serverName: string | null }> {
   const buffer = new Uint8Array(CLIENT_HELLO_OCTETS);
   let filled = 0;
+  let hello: ClientHello = { kind: "more" };
   try {
-    while (filled < buffer.length) {
+    while (hello.kind === "more" && filled < buffer.length) {
       const count = await plain.read(buffer.subarray(filled));
       if (count === null) break;
       filled += count;
-      if (readClientHello(buffer.subarray(0, filled)).kind !== "more") break;
+      hello = readClientHello(buffer.subarray(0, filled));
     }
   } catch (error) {
     plain.close();
     throw error;
   }
-  return buffer.slice(0, filled);
+  return { octets: buffer.slice(0, filled), serverName: hello.kind === "hello" ? hello.serverName : null };
 }
 
 function startServer(stream: TLSSocket, secureContext: SecureContext, requestCert: boolean): TLSSocket {
