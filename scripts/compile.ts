@@ -66,12 +66,13 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const importMap = await chosenImportMap();
-  if (options.verify) return await verify(importMap);
+  const source: Source = { importMap, leftOut: await leftOut(importMap) };
+  if (options.verify) return await verify(source);
   const targets = options.targets.length > 0 ? options.targets : [null];
   let missing = false;
   for (const target of targets) {
     const output = options.output ?? (options.targets.length > 0 ? `postern-${target}` : "postern");
-    const { code, text } = await compile(importMap, { target, output, runtime: null });
+    const { code, text } = await compile(source, { target, output, runtime: null });
     if (code === 0) {
       console.log(`compile: wrote ${output}${target?.startsWith("windows") ? ".exe" : ""}`);
     } else if (/denort|Setting up base binary/.test(text)) {
@@ -84,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
   }
   if (!missing) return 0;
-  const code = await verify(importMap);
+  const code = await verify(source);
   return code === 0 ? EXIT_NO_RUNTIME : code;
 }
 
@@ -116,6 +117,12 @@ async function chosenImportMap(): Promise<string[]> {
   return flag === "" ? [] : [flag];
 }
 
+/** What is compiled, the same for all targets. */
+interface Source {
+  readonly importMap: readonly string[];
+  readonly leftOut: readonly string[];
+}
+
 interface Compilation {
   /** Null for this machine. */
   readonly target: string | null;
@@ -124,10 +131,10 @@ interface Compilation {
   readonly runtime: string | null;
 }
 
-async function compile(importMap: readonly string[], { target, output, runtime }: Compilation) {
+async function compile({ importMap, leftOut }: Source, { target, output, runtime }: Compilation) {
   const triple = target === null ? [] : ["--target", TARGETS.get(target)!];
   const include = WORKER_MODULES.flatMap((module) => ["--include", module]);
-  const exclude = (await leftOut(importMap)).flatMap((directory) => ["--exclude", directory]);
+  const exclude = leftOut.flatMap((directory) => ["--exclude", directory]);
   const args = [
     "compile",
     ...importMap,
@@ -171,17 +178,17 @@ async function namesIn(directory: string): Promise<string[]> {
 }
 
 /** Embeds everything into a copy of Deno and checks what is in it. */
-async function verify(importMap: readonly string[]): Promise<number> {
+async function verify(source: Source): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "postern-compile-" });
   try {
     const output = join(folder, "postern");
-    const { code, text } = await compile(importMap, { target: null, output, runtime: Deno.execPath() });
+    const { code, text } = await compile(source, { target: null, output, runtime: Deno.execPath() });
     if (code !== 0) {
       console.error(text);
       return 1;
     }
     const binary = await Deno.readFile(output);
-    const modules = await moduleFiles(importMap);
+    const modules = await moduleFiles(source.importMap);
     const problems = problemsOf(binary, embeddedMetadata(binary), {
       main: MAIN,
       modules,
