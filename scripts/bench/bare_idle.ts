@@ -5,13 +5,12 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { createServer as createNetServer, type Socket } from "node:net";
-import { Duplex } from "node:stream";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { selfSigned } from "../self_signed.ts";
 import { memory } from "./accounting.ts";
+import { BareStream } from "./bare_stream.ts";
 
 interface Pem {
   readonly certificate: string;
@@ -49,27 +48,6 @@ const SETTLE_MS = 1500;
 const OPENING = 16;
 /** Connections that nothing else holds. */
 const kept: unknown[] = [];
-
-class BareStream extends Duplex {
-  readonly #below: Deno.Conn;
-  readonly #buffer = new Uint8Array(2048);
-
-  constructor(below: Deno.Conn) {
-    super();
-    this.#below = below;
-  }
-
-  override _read(): void {
-    this.#below.read(this.#buffer).then(
-      (count) => this.push(count === null ? null : Buffer.from(this.#buffer.subarray(0, count))),
-      (error) => this.destroy(error),
-    );
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    this.#below.write(chunk).then(() => done(), done);
-  }
-}
 
 async function accept(
   use: (connection: Deno.Conn) => unknown,

@@ -5,10 +5,9 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
-import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { BareStream } from "./bare_stream.ts";
 
 const LOOPBACK = "127.0.0.1";
 const LF = 0x0a;
@@ -25,33 +24,6 @@ interface Link {
   write(octets: Uint8Array): Promise<unknown>;
   closeWrite(): Promise<unknown>;
   close(): void;
-}
-
-/** A `Deno.TcpConn` as the stream that `node:tls` wants below it. */
-class BareStream extends Duplex {
-  readonly #below: Deno.TcpConn;
-  readonly #buffer = new Uint8Array(2048);
-
-  constructor(below: Deno.TcpConn) {
-    super();
-    this.#below = below;
-    this.on("error", () => {});
-  }
-
-  override _read(): void {
-    this.#below.read(this.#buffer).then(
-      (count) => this.push(count === null ? null : Buffer.from(this.#buffer.subarray(0, count))),
-      (error) => this.destroy(error),
-    );
-  }
-
-  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    this.#below.write(chunk).then(() => done(), done);
-  }
-
-  override _final(done: () => void): void {
-    this.#below.closeWrite().then(() => done(), () => done());
-  }
 }
 
 /** The server side of TLS. */
