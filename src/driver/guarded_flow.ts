@@ -10,6 +10,7 @@ import type { Transport } from "../ports/transport.ts";
 import type { GuardNote, GuardQuestion } from "../session/guard_rules.ts";
 import type { RelayGuard } from "../session/relay_guard.ts";
 import type { SpokenReply } from "../session/replies.ts";
+import { LINGER_MS } from "./linger.ts";
 
 /** What is smaller is written in one piece. */
 const JOINED_OCTETS = 4_096;
@@ -49,6 +50,8 @@ export class GuardedFlow implements RelayControl {
   /** Time that the client has left for the rest of its content; null while it sends none. */
   #budgetMs: number | null = null;
   #waitsSince = 0;
+  /** Whether the end of the session may be awaited without a look at what the client does. */
+  #mayPart: boolean;
 
   constructor(client: Transport, upstream: Transport, options: GuardedFlowOptions, clock: Clock) {
     this.#guard = options.guard;
@@ -58,6 +61,8 @@ export class GuardedFlow implements RelayControl {
     this.#toClient = new Outlet(client, options.guard.toClient, options.guard);
     this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, options.guard);
     this.#deadline = clock.deadline(() => this.#expire());
+    // TLS has its own way to say that it ends.
+    this.#mayPart = client.tls === null;
   }
 
   get inFlight(): boolean {
@@ -149,6 +154,32 @@ export class GuardedFlow implements RelayControl {
     return !this.#toClient.lost;
   }
 
+  /**
+   * After QUIT and before the next read from the client; null where it is to be read as ever. It has nothing more to
+   * say, and a read would as a rule only find that it has gone, which the runtime tells with an error. True when its
+   * mail server has let it go and it was told so; false when it has to be read all the same.
+   */
+  parting(): Promise<boolean> | null {
+    return this.#mayPart && this.#guard.parting !== null ? this.#part() : null;
+  }
+
+  async #part(): Promise<boolean> {
+    const guard = this.#guard;
+    // Longer than that a client is not left unwatched.
+    this.#deadline.arm(LINGER_MS);
+    while (this.#mayPart && guard.parting !== null && !this.#parted && !guard.over && !this.#toClient.lost) {
+      await new Promise<void>((resolve) => this.#progress = resolve);
+    }
+    this.#deadline.disarm();
+    this.#mayPart = false;
+    return this.#parted;
+  }
+
+  /** Whether the 221 to the client's QUIT is written. */
+  get #parted(): boolean {
+    return this.#guard.parting === "granted" && !this.#toClient.busy;
+  }
+
   /** The client sends nothing more. */
   async clientEnded(): Promise<void> {
     this.#deadline.disarm();
@@ -195,6 +226,10 @@ export class GuardedFlow implements RelayControl {
   }
 
   #expire(): void {
+    if (this.#guard.parting !== null) {
+      this.#mayPart = false;
+      return this.#proceed();
+    }
     const now = this.#clock.now();
     const silent = now - this.#waitsSince >= this.#options.dataTimeoutMs;
     this.#guard.expire(silent ? "data_timeout" : "data_too_slow", now);

@@ -45,7 +45,8 @@ export interface RelayResult {
 /** As nginx's other proxies say it. */
 const PREMATURE = "upstream prematurely closed connection";
 
-type PumpEnd = "eof" | "source_lost" | "sink_lost";
+/** `parted`: the source has nothing more to say and was told that it may go. */
+type PumpEnd = "eof" | "source_lost" | "sink_lost" | "parted";
 
 /**
  * Relays until the mail server has ended the session and the client has heard all of it, or the connection of
@@ -58,9 +59,11 @@ export async function relay(
   ports: { readonly clock: Clock; readonly buffers: BufferPool },
 ): Promise<RelayResult> {
   let timedOut = false;
+  let parted = false;
   let endedBy: RelayResult["endedBy"] | null = null;
   const { guarded } = options;
   const deadline = ports.clock.deadline(() => {
+    if (parted) return upstream.close();
     if (timedOut || guarded === null) {
       timedOut = true;
       client.close();
@@ -74,7 +77,7 @@ export async function relay(
   });
   deadline.arm(options.timeoutMs);
   const alive = () => {
-    if (!timedOut) deadline.arm(options.timeoutMs);
+    if (!timedOut && !parted) deadline.arm(options.timeoutMs);
   };
   const toUpstream = new Pump(
     client,
@@ -106,9 +109,15 @@ export async function relay(
     // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
     toUpstream.discard();
     upstream.close();
-    await endClient(client, toUpstream, deadline, ports.clock);
+    if (!parted) await endClient(client, toUpstream, deadline, ports.clock);
   });
   const clientSide = toUpstream.run().then(async (end) => {
+    if (end === "parted") {
+      parted = true;
+      client.close();
+      // The mail server closes first, as it has said: then no port of ours is kept for late segments of the connection.
+      return deadline.arm(LINGER_MS);
+    }
     endedBy ??= "client";
     if (end !== "sink_lost") await guarded?.clientEnded();
     // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
@@ -147,6 +156,8 @@ async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, cl
 interface Passage {
   /** Octets that came out of it. */
   readonly octets: number;
+  /** Not null where the source is not to be read now: true then when it need not be read any more. */
+  parting(): Promise<boolean> | null;
   /** A read begins. */
   awaited(): void;
   /** The read has given so many octets. */
@@ -162,6 +173,10 @@ class BlindPassage implements Passage {
 
   constructor(to: Transport) {
     this.#to = to;
+  }
+
+  parting(): null {
+    return null;
   }
 
   awaited(): void {}
@@ -190,6 +205,10 @@ class ClientPassage implements Passage {
     return this.#flow.octetsToUpstream;
   }
 
+  parting(): Promise<boolean> | null {
+    return this.#flow.parting();
+  }
+
   awaited(): void {
     this.#flow.clientAwaited();
   }
@@ -213,6 +232,10 @@ class UpstreamPassage implements Passage {
 
   get octets(): number {
     return this.#flow.octetsToClient;
+  }
+
+  parting(): null {
+    return null;
   }
 
   awaited(): void {}
@@ -274,6 +297,8 @@ class Pump {
       while (true) {
         const buffer: Uint8Array = flow ?? small;
         let count: number | null;
+        const parting = this.#to.parting();
+        if (parting !== null && await parting) return "parted";
         if (!this.#discarding) this.#to.awaited();
         try {
           count = await this.#from.read(buffer);

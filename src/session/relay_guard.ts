@@ -112,6 +112,7 @@ export class RelayGuard implements ReplyListener {
   #deserted = false;
   #upstreamFailed = false;
   #clientEnded = false;
+  #parting: "asked" | "granted" | null = null;
 
   constructor(rules: GuardRules, start: GuardStart, now: number) {
     this.#rules = rules;
@@ -163,6 +164,14 @@ export class RelayGuard implements ReplyListener {
     return this.#upstreamFailed;
   }
 
+  /**
+   * A client that said QUIT when it had all its replies, and nothing before or behind it: `granted` when its mail
+   * server's 221 is in `toClient`. Null for all others.
+   */
+  get parting(): "asked" | "granted" | null {
+    return this.#parting;
+  }
+
   /** Whether octets of the client's have to wait: for a reply of the mail server, or for an answer. */
   get blocked(): boolean {
     return this.question !== null || this.#mode === "data_asked" || this.#mode === "reset_asked" ||
@@ -209,6 +218,7 @@ export class RelayGuard implements ReplyListener {
           next = this.#readSkipped(chunk, next);
           break;
         default:
+          this.#parting = null;
           next = chunk.length;
       }
     }
@@ -303,6 +313,7 @@ export class RelayGuard implements ReplyListener {
         return true;
       case "QUIT":
         this.#begins = "deaf";
+        if (start === 0 && this.#replies.length === 0) this.#parting = "asked";
         this.#replies.await(verb, this.#transaction);
         this.#transaction = null;
         return true;
@@ -635,6 +646,7 @@ export class RelayGuard implements ReplyListener {
     const { code } = reply;
     // The client had to wait for it, so it is the last one.
     if (this.#mode === "reset_asked" && this.#replies.length === 0) this.#mode = "command";
+    if (verb === "QUIT") this.#parting = this.#parting === "asked" && code === 221 ? "granted" : null;
     switch (verb) {
       case "MAIL":
         if (transaction !== null) this.#mailReplied(transaction, reply);

@@ -4,7 +4,7 @@ import { type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { messageContent } from "../support/message.ts";
 import { FALSE_ENDS } from "../support/false_ends.ts";
 import { accepted } from "../support/scripted_callout.ts";
-import { ScriptedUpstream } from "../support/scripted_upstream.ts";
+import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 import { digestOf, SmtpSink } from "../support/smtp_sink.ts";
 
 const OFF: Directives = { xclient: "off" };
@@ -137,4 +137,55 @@ Deno.test("chunks of BDAT reach a mail server that has CHUNKING octet for octet,
     ]);
   });
   assert.deepEqual(heard, [chunk]);
+});
+
+/** A mail server that takes no login, for what happens behind QUIT. */
+async function enter(peer: UpstreamDialogue): Promise<void> {
+  await peer.reply("220 mx.test");
+  await peer.answer(/^EHLO/, "250 mx.test");
+  await peer.expect("QUIT");
+}
+
+Deno.test("QUIT in the relay: the client has its 221 and a clean end, whatever stands behind QUIT and whether or not the mail server ends", async () => {
+  const cases = ["", "NOOP\r\n", "x".repeat(100_000)].flatMap((behind) =>
+    [true, false].map((ends) => ({ behind, ends }))
+  );
+  await using upstream = new ScriptedUpstream(async (peer, index) => {
+    await enter(peer);
+    await peer.reply("221 2.0.0 bye");
+    if (!cases[index]!.ends) assert.deepEqual(await peer.readToEnd(), { text: "", ending: "end" });
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: () => [OFF],
+  }, async ({ connect, postern }) => {
+    for (const { behind, ends } of cases) {
+      await using client = await connect();
+      await client.authPlain("alice", "secret");
+      await client.send(`QUIT\r\n${behind}`);
+      await client.expect("221 2.0.0 bye");
+      // It is the client's turn to end where the mail server does not, and it may have said more than it should.
+      if (behind !== "" && !ends) await client.closeWrite();
+      await client.expectEnd();
+      assert.equal((await postern.event("session_closed"))["outcome"], "relayed");
+    }
+  });
+});
+
+Deno.test("QUIT that a mail server never answers: it hears the end when the client has gone", async () => {
+  await using upstream = new ScriptedUpstream(async (peer) => {
+    await enter(peer);
+    assert.deepEqual(await peer.readToEnd(), { text: "", ending: "end" });
+  });
+  await withEdge({
+    callout: () => accepted(upstream.port),
+    servers: () => [OFF],
+  }, async ({ connect, postern }) => {
+    {
+      await using client = await connect();
+      await client.authPlain("alice", "secret");
+      await client.send("QUIT\r\n");
+    }
+    assert.equal((await postern.event("session_closed"))["outcome"], "relayed");
+  });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { withBench } from "./bench.ts";
+import { CLIENT_HELLO, SERVER_HELLO } from "./peer.ts";
 
 const GREETING = "220 mx.test ESMTP ready\r\n";
 const MESSAGE = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n";
@@ -230,4 +231,113 @@ Deno.test("a relay that is idle for proxy_timeout: the client is told 421, or le
       assert.equal(await bench.outcome(), "relay_timeout");
     });
   }
+});
+
+Deno.test("after QUIT: a client that was told 221 is let go at once, and the mail server when it has ended, too", async () => {
+  for (const ends of [true, false]) {
+    await withBench({}, async (bench) => {
+      const upstream = await bench.relaying();
+      await bench.client.send("QUIT\r\n");
+      await upstream.expect("QUIT\r\n");
+      await upstream.send("221 bye\r\n");
+      await bench.client.expect("221 bye\r\n");
+      await bench.client.expectEnd();
+      await bench.clock.armedFor(2_000);
+      assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, false]);
+      if (ends) await upstream.transport.closeWrite();
+      else bench.clock.advance(2_000);
+      await upstream.expectEnd();
+      assert.equal(await bench.outcome(), "relayed");
+      assert.deepEqual(bench.sessions[0]?.relayEndedBy, "upstream");
+      assert.equal(bench.events().includes("relay_lost"), false);
+    });
+  }
+});
+
+Deno.test("after QUIT: a client that says more, or was not told 221, is read until it goes", async () => {
+  const cases = [
+    { said: "QUIT\r\nNOOP\r\n", passed: "QUIT\r\n", reply: "221 bye\r\n" },
+    { said: "NOOP\r\nQUIT\r\n", passed: "NOOP\r\n", reply: "250 ok\r\n", behind: "221 bye\r\n" },
+    { said: "QUIT\r\n", passed: "QUIT\r\n", reply: "500 what?\r\n" },
+  ];
+  for (const { said, passed, reply, behind } of cases) {
+    await withBench({}, async (bench) => {
+      const upstream = await bench.relaying();
+      await bench.client.send(said);
+      await upstream.expect(passed);
+      await upstream.send(reply);
+      await bench.client.expect(reply);
+      if (behind !== undefined) {
+        await upstream.expect("QUIT\r\n");
+        await upstream.send(behind);
+        await bench.client.expect(behind);
+      }
+      await bench.client.send("late");
+      await bench.client.transport.closeWrite();
+      await upstream.expectEnd();
+      assert.equal(bench.near.closed, false);
+      upstream.transport.close();
+      await bench.client.expectEnd();
+      assert.equal(await bench.outcome(), "relayed");
+    });
+  }
+});
+
+Deno.test("after QUIT: a mail server that goes without a word is answered for, and one that says nothing is left with its client", async () => {
+  await withBench({}, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    upstream.transport.close();
+    await bench.client.expect("421 4.4.2 mx.test Lost the connection to the mail server\r\n");
+    await bench.client.expectEnd();
+    bench.client.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+  await withBench({}, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    bench.client.transport.close();
+    await bench.clock.armedFor(2_000);
+    bench.clock.advance(2_000);
+    await upstream.expectEnd();
+    upstream.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+});
+
+Deno.test("after QUIT: 221 that the client does not take keeps its connection until proxy_timeout", async () => {
+  await withBench({ settings: { proxy_timeout: 60_000 }, pair: { capacity: 100 } }, async (bench) => {
+    const upstream = await bench.relaying();
+    await bench.client.send("NOOP\r\n");
+    await upstream.expect("NOOP\r\n");
+    await upstream.send(`250 ${"x".repeat(200)}\r\n`);
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    await upstream.send("221 bye\r\n");
+    await bench.clock.armedFor(2_000);
+    bench.clock.advance(2_000);
+    await bench.client.expect(`250 ${"x".repeat(200)}\r\n221 bye\r\n`);
+    bench.client.transport.close();
+    upstream.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+});
+
+Deno.test("after QUIT in TLS the client ends the connection as ever", async () => {
+  await withBench({ ssl: true }, async (bench) => {
+    await bench.client.send(CLIENT_HELLO);
+    await bench.client.expect(SERVER_HELLO);
+    const upstream = await bench.relaying();
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    await upstream.send("221 bye\r\n");
+    await bench.client.expect("221 bye\r\n");
+    await bench.client.transport.closeWrite();
+    await upstream.expectEnd();
+    upstream.transport.close();
+    await bench.client.expectEnd();
+    assert.equal(await bench.outcome(), "relayed");
+  });
 });

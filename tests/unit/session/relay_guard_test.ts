@@ -558,3 +558,18 @@ Deno.test("whatever else Postern refuses, a session that comes to a thousand ref
   assert.equal(guarded.guard.over, true);
   assert.equal(guarded.down.endsWith("421 4.7.0 mx.test Too many errors, closing connection\r\n"), true);
 });
+
+Deno.test("a client that says QUIT by itself is parting, and may go with 221", () => {
+  const parting = (...said: readonly (readonly [client: string, server: string])[]) => {
+    const guarded = new Guarded();
+    for (const [client, server] of said) guarded.client(client).server(server);
+    return guarded.guard.parting;
+  };
+  assert.equal(parting(["QUIT\r\n", ""]), "asked");
+  assert.equal(parting(["QUIT\r\n", "221 bye\r\n"]), "granted");
+  assert.equal(parting(["QU", ""], ["IT\r\n", "221-good\r\n221 bye\r\n"]), "granted");
+  assert.equal(parting(["QUIT\r\n", "500 what?\r\n"]), null);
+  assert.equal(parting(["QUIT\r\nNOOP\r\n", "221 bye\r\n"]), null);
+  assert.equal(parting(["QUIT\r\n", "221 bye\r\n"], ["x", ""]), null);
+  assert.equal(parting(["NOOP\r\nQUIT\r\n", "250 ok\r\n221 bye\r\n"]), null);
+});
