@@ -53,6 +53,22 @@ export function closedError(): ConnectionError {
   return new ConnectionError("closed", "Cannot use the connection: it was closed on our side");
 }
 
+/** The connection ended while it was needed; `doing` as for {@linkcode toConnectionError}. */
+export function connectionLost(doing: string): ConnectionError {
+  return new ConnectionError("reset", `Cannot ${doing}: connection lost`);
+}
+
+/** A client that has gone without an octet of the handshake. */
+export function silent(): ConnectionError {
+  return new ConnectionError("silent", "the client closed the connection before the TLS handshake");
+}
+
+/** What the TLS layer says of a handshake or a record. */
+export function tlsError(error: unknown): ConnectionError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ConnectionError("tls", `TLS failed: ${reason}`, { cause: error });
+}
+
 function classify(name: string, message: string, code: string | null): ConnectionErrorCode {
   const known = (code === null ? undefined : SYSTEM_CODES.get(code)) ?? RUNTIME_CLASSES.get(name);
   if (known !== undefined) return known;

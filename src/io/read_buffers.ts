@@ -14,19 +14,31 @@ const pool: Uint8Array[] = [];
  * ones, borrowed from a pool of the process, while data flows.
  */
 export class ReadBuffers {
+  #quietOctets: number;
   #small: Uint8Array | null = null;
   #large: Uint8Array | null = null;
 
+  /** `quietOctets` is the length of the small ones. */
+  constructor(quietOctets = SMALL) {
+    this.#quietOctets = quietOctets;
+  }
+
+  /** Changes the length of the small ones. */
+  quiet(octets: number): void {
+    this.#quietOctets = octets;
+    this.#small = null;
+  }
+
   /** The buffer for the next read. */
   next(): Uint8Array {
-    return this.#large ?? (this.#small ??= new Uint8Array(SMALL));
+    return this.#large ?? (this.#small ??= new Uint8Array(this.#quietOctets));
   }
 
   /** Says how many octets the read gave, once they are copied out of the buffer. */
   filled(octets: number): void {
     if (this.#large !== null) {
       if (octets < FLOWING) this.#giveBack();
-    } else if (octets === SMALL) {
+    } else if (octets === this.#quietOctets) {
       this.#small = null;
       this.#large = pool.pop() ?? new Uint8Array(LARGE);
     }

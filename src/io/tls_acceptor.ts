@@ -1,12 +1,14 @@
 import type { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { TlsVersion, VerifyClient } from "../config/settings.ts";
-import type { CertificateVerdict, TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
+import type { TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
 import { CertificateJudge } from "./certificate_judge.ts";
 import { CLIENT_HELLO_OCTETS, type ClientHello, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
-import { handshake, type TlsLayers } from "./tls_handshake.ts";
+import { createEngineFactory, type EngineSettings } from "./tls_engine.ts";
+import { EngineTransport } from "./engine_transport.ts";
+import { handshake } from "./tls_handshake.ts";
 import { TlsTransport } from "./tls_transport.ts";
 
 /** TLS towards clients (`ssl_*`), with files read. */
@@ -28,10 +30,13 @@ export interface TlsAcceptorOptions {
 /**
  * The server side of TLS. Clients may resume sessions; their certificates are judged anew then. A client that offers
  * application protocols must offer `smtp` (spec §5.1). The verdict on a client's certificate is in the facts: the
- * handshake does not fail for it.
+ * handshake does not fail for it. With `engine` the streams are still taken where the runtime has no engine.
  * @throws {Error} when a certificate, key or list cannot be used.
  */
-export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
+export function createTlsAcceptor(
+  options: TlsAcceptorOptions,
+  way: "engine" | "streams" = "engine",
+): TlsAcceptor {
   const asksForCertificate = options.verifyClient !== "off";
   const certificates = new ServerCertificates(options.certificates, {
     minVersion: options.protocols.includes("TLSv1.2") ? "TLSv1.2" : "TLSv1.3",
@@ -39,16 +44,21 @@ export function createTlsAcceptor(options: TlsAcceptorOptions): TlsAcceptor {
     ...(asksForCertificate && options.clientCaPem !== null && { ca: options.clientCaPem }),
   });
   const judge = asksForCertificate ? createJudge(options) : null;
+  const makeEngine = way === "streams" ? null : createEngineFactory(certificates.choose(null));
+  const settings = { requestCert: asksForCertificate, protocols: ["smtp"] };
   return {
     async accept(plain: Transport): Promise<Transport> {
       // With one certificate there is nothing to choose.
       const first = certificates.count > 1 ? await readFirst(plain) : null;
       const context = certificates.choose(first?.serverName ?? null);
-      const wrap = (stream: Duplex) =>
-        startServer(stream as unknown as TLSSocket, context, asksForCertificate);
-      const layers = await handshake(plain, wrap, { done: "secure", first: first?.octets ?? null });
-      const facts = await readFacts(layers, judge);
-      return new TlsTransport(plain, layers, facts);
+      const octets = first?.octets ?? null;
+      if (makeEngine === null) return await acceptWithStreams(plain, context, settings, octets, judge);
+      const transport = new EngineTransport(plain, (events) => makeEngine(context, settings, events));
+      await transport.handshake(octets, async (engine) => ({
+        ...engine.facts(),
+        ...await judgeChain(judge, () => engine.peerChain()),
+      }));
+      return transport;
     },
     knows: (serverName) => certificates.knows(serverName),
   };
@@ -84,30 +94,40 @@ async function readFirst(plain: Transport): Promise<{ octets: Uint8Array; server
   return { octets: buffer.slice(0, filled), serverName: hello.kind === "hello" ? hello.serverName : null };
 }
 
-function startServer(stream: TLSSocket, secureContext: SecureContext, requestCert: boolean): TLSSocket {
+async function acceptWithStreams(
+  plain: Transport,
+  secureContext: SecureContext,
+  { requestCert, protocols }: EngineSettings,
+  first: Uint8Array | null,
+  judge: CertificateJudge | null,
+): Promise<Transport> {
   const options: TLSSocketOptions = {
     isServer: true,
     secureContext,
-    ALPNProtocols: ["smtp"],
+    ALPNProtocols: [...protocols],
     requestCert,
     rejectUnauthorized: false,
   };
-  return new TLSSocket(stream, options);
-}
-
-async function readFacts({ socket }: TlsLayers, judge: CertificateJudge | null): Promise<TlsFacts> {
-  const chain = judge === null ? [] : presentedChain(socket);
-  const verdict: CertificateVerdict = judge === null
-    ? { kind: "none" }
-    : await judge.judge(chain, Date.now());
+  const wrap = (stream: Duplex) => new TLSSocket(stream as TLSSocket, options);
+  const layers = await handshake(plain, wrap, { done: "secure", first });
+  const { socket } = layers;
   const { servername } = socket as { servername?: string | null };
-  return {
+  return new TlsTransport(plain, layers, {
     protocol: socket.getProtocol() ?? "",
     cipher: socket.getCipher().name,
     serverName: servername ? servername : null,
     alpn: socket.alpnProtocol ? socket.alpnProtocol : null,
     resumed: socket.isSessionReused(),
-    peer: chain[0] === undefined ? null : describeCertificate(chain[0]),
-    verdict,
-  };
+    ...await judgeChain(judge, () => presentedChain(socket)),
+  });
+}
+
+async function judgeChain(
+  judge: CertificateJudge | null,
+  chainOf: () => readonly Uint8Array[],
+): Promise<Pick<TlsFacts, "peer" | "verdict">> {
+  if (judge === null) return { peer: null, verdict: { kind: "none" } };
+  const chain = chainOf();
+  const verdict = await judge.judge(chain, Date.now());
+  return { peer: chain[0] === undefined ? null : describeCertificate(chain[0]), verdict };
 }

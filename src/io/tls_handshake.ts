@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { ByteStreamDuplex } from "./byte_stream_duplex.ts";
+import { connectionLost, silent, tlsError } from "./connection_errors.ts";
+import { alertFor } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
 /** A TLS connection after the handshake, in its parts. */
@@ -57,8 +59,7 @@ function listen(
   done: HandshakeOptions["done"],
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lost = () =>
-      reject(new ConnectionError("reset", "Cannot finish the TLS handshake: connection lost"));
+    const lost = () => reject(connectionLost("finish the TLS handshake"));
     const fail = (error: Error) => {
       received.fail(() => error instanceof ConnectionError ? error : tlsError(error));
       reject(error);
@@ -74,7 +75,7 @@ function listen(
     // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
     socket.on("_tlsError", fail);
     socket.on("close", () => {
-      received.fail(connectionLost);
+      received.fail(() => connectionLost("read"));
       lost();
     });
     duplex.on("error", (error: Error) => {
@@ -90,40 +91,12 @@ function isReset(error: unknown): boolean {
   return error instanceof ConnectionError && error.code === "reset";
 }
 
-function silent(): ConnectionError {
-  return new ConnectionError("silent", "the client closed the connection before the TLS handshake");
-}
-
-function connectionLost(): ConnectionError {
-  return new ConnectionError("reset", "Cannot read: connection lost");
-}
-
-function tlsError(error: unknown): ConnectionError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ConnectionError("tls", `TLS failed: ${reason}`, { cause: error });
-}
-
-/** Alert descriptions (RFC 8446 §6) by what the runtime's text has in it; the first that fits is taken. */
-const ALERTS: readonly (readonly [RegExp, number])[] = [
-  [/wrong.version.number/i, 10], // unexpected_message: octets that are no TLS
-  [/support any known protocol/, 120], // no_application_protocol, RFC 7301 §3.2
-  // TLS 1.1 and before have no signature_algorithms, and that is what is missed first.
-  [/SignatureAlgorithmsExtensionRequired|Tls1[23]|version/i, 70], // protocol_version
-  [/incompatible|in ?common/i, 40], // handshake_failure
-  [/corrupt|invalid|unexpected|illegal|decode/i, 10], // unexpected_message
-];
-
-/**
- * Tells the peer why the handshake failed, which `node:tls` does not do over a stream. Only for failures before our
- * first octet: alerts are plaintext until then.
- */
+/** Tells the peer why the handshake failed, which `node:tls` does not do over a stream. */
 async function sendAlert(plain: Transport, error: unknown): Promise<void> {
-  if (error instanceof ConnectionError) return;
-  const text = error instanceof Error ? error.message : "";
-  const description = ALERTS.find(([pattern]) => pattern.test(text))?.[1];
-  if (description === undefined) return;
+  const alert = error instanceof ConnectionError ? null : alertFor(error);
+  if (alert === null) return;
   try {
-    await plain.write(Uint8Array.of(21, 3, 3, 0, 2, 2, description)); // alert record, version 3.3, fatal
+    await plain.write(alert);
   } catch {
     // The peer is gone, so nobody is there to be told.
   }

@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
-import { ConnectionError, type SocketAddress, type TlsFacts, type Transport } from "../ports/transport.ts";
+import type { ConnectionError, SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
 import type { ByteStreamDuplex } from "./byte_stream_duplex.ts";
-import { closedError, toConnectionError } from "./connection_errors.ts";
+import { closedError, connectionLost, toConnectionError } from "./connection_errors.ts";
 
 /** A TLS record; the TLS layer takes this much at a time without keeping a rest for later. */
 const WRITE_OCTETS = 16384;
@@ -147,13 +147,13 @@ export class TlsTransport implements Transport {
     if (this.#closed || this.#writeEnded) throw closedError();
     const error = await new Promise<Error | null | undefined>((resolve) => {
       if (this.#socket.destroyed) {
-        return resolve(new ConnectionError("reset", "Cannot write: connection lost"));
+        return resolve(connectionLost("write"));
       }
       this.#socket.write(bytes, resolve);
     });
     if (!error) await this.#duplex.flushed();
     if (this.#closed) throw closedError();
     if (error) throw toConnectionError(error, "write");
-    if (this.#duplex.destroyed) throw new ConnectionError("reset", "Cannot write: connection lost");
+    if (this.#duplex.destroyed) throw connectionLost("write");
   }
 }

@@ -80,7 +80,7 @@ Deno.test("a certificate of ours does not turn verification off", async () => {
 Deno.test("without verification any certificate will do, and the facts say none", async () => {
   const made = await testCertificates();
   assert.equal(await dial({ verify: false, serverName: "nope.test" }, made.expiredServer), null);
-  const { client, server } = await tlsPair({}, { verify: false, serverName: "nope.test" });
+  const { client, server } = await tlsPair("engine", {}, { verify: false, serverName: "nope.test" });
   assert.deepEqual(client.tls?.verdict, { kind: "none" });
   assert.equal(client.tls?.protocol, "TLSv1.3");
   assert.equal(client.tls?.peer?.commonName, "mail.test");

@@ -4,7 +4,15 @@ import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { ConnectionError, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { testCertificates } from "../../support/certificates.ts";
 import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
-import { acceptorOptions, denoPair, pemOf, tlsPair, tlsPairWithDeno, upstreamOptions } from "./tls_pair.ts";
+import {
+  acceptorOptions,
+  denoPair,
+  pemOf,
+  tlsPair,
+  tlsPairWithDeno,
+  tlsTest,
+  upstreamOptions,
+} from "./tls_pair.ts";
 
 const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
 
@@ -34,8 +42,8 @@ const GROUPS = [0, 10, 0, 4, 0, 2, 0, 23]; // supported_groups: secp256r1
 const ALGORITHMS = [0, 13, 0, 4, 0, 2, 4, 3]; // signature_algorithms: ecdsa_secp256r1_sha256
 const IMAP = [0, 16, 0, 7, 0, 5, 4, 105, 109, 97, 112]; // application_layer_protocol_negotiation: imap
 
-Deno.test("the handshake gives the facts, and octets go both ways", async () => {
-  const { client, server } = await tlsPairWithDeno({}, { alpnProtocols: ["smtp", "imap"] });
+tlsTest("the handshake gives the facts, and octets go both ways", async (way) => {
+  const { client, server } = await tlsPairWithDeno(way, {}, { alpnProtocols: ["smtp", "imap"] });
   assert.deepEqual(server.tls, {
     protocol: "TLSv1.3",
     cipher: "TLS_AES_256_GCM_SHA384",
@@ -54,8 +62,8 @@ Deno.test("the handshake gives the facts, and octets go both ways", async () => 
   server.close();
 });
 
-Deno.test("a read takes as much as its buffer holds, the rest stays", async () => {
-  const { client, server } = await tlsPairWithDeno();
+tlsTest("a read takes as much as its buffer holds, the rest stays", async (way) => {
+  const { client, server } = await tlsPairWithDeno(way);
   await client.write(octets("abcdefgh"));
   const small = new Uint8Array(3);
   const parts: string[] = [];
@@ -65,8 +73,8 @@ Deno.test("a read takes as much as its buffer holds, the rest stays", async () =
   server.close();
 });
 
-Deno.test("10 MB come back unchanged from our server to Deno's client", async () => {
-  const { client, server } = await tlsPairWithDeno();
+tlsTest("10 MB come back unchanged from our server to Deno's client", async (way) => {
+  const { client, server } = await tlsPairWithDeno(way);
   const sent = patternOctets(10_000_000);
   const echoed = echo(server);
   const written = (async () => {
@@ -85,8 +93,8 @@ Deno.test("10 MB come back unchanged from our server to Deno's client", async ()
   server.close();
 });
 
-Deno.test("10 MB come back unchanged between our server and our client", async () => {
-  const { client, server } = await tlsPair();
+tlsTest("10 MB come back unchanged between our server and our client", async (way) => {
+  const { client, server } = await tlsPair(way);
   const sent = patternOctets(10_000_000);
   const echoed = echo(server);
   const written = client.write(sent).then(() => client.closeWrite());
@@ -96,8 +104,8 @@ Deno.test("10 MB come back unchanged between our server and our client", async (
   server.close();
 });
 
-Deno.test("a writer waits for a reader that does not read", async () => {
-  const { client, server } = await tlsPair();
+tlsTest("a writer waits for a reader that does not read", async (way) => {
+  const { client, server } = await tlsPair(way);
   let taken = 0;
   const writing = (async () => {
     const chunk = patternOctets(65536);
@@ -118,8 +126,8 @@ Deno.test("a writer waits for a reader that does not read", async () => {
   client.close();
 });
 
-Deno.test("closeWrite() ends one direction and leaves the other", async () => {
-  const { client, server } = await tlsPair();
+tlsTest("closeWrite() ends one direction and leaves the other", async (way) => {
+  const { client, server } = await tlsPair(way);
   await client.closeWrite();
   assert.equal(await server.read(new Uint8Array(1)), null);
   assert.equal(await server.read(new Uint8Array(1)), null);
@@ -131,8 +139,8 @@ Deno.test("closeWrite() ends one direction and leaves the other", async () => {
   server.close();
 });
 
-Deno.test("close() ends a pending read and everything after it with code closed", async () => {
-  const { client, server } = await tlsPair();
+tlsTest("close() ends a pending read and everything after it with code closed", async (way) => {
+  const { client, server } = await tlsPair(way);
   const pending = assert.rejects(server.read(new Uint8Array(1)), codeOf("closed"));
   server.close();
   server.close();
@@ -144,12 +152,12 @@ Deno.test("close() ends a pending read and everything after it with code closed"
   client.close();
 });
 
-Deno.test("a record that was changed on its way ends the connection with code tls", async () => {
+tlsTest("a record that was changed on its way ends the connection with code tls", async (way) => {
   const plain = await connectedPair();
   // Octets that the client did not encrypt come after its handshake.
   const [client, server] = await Promise.all([
     createDialer().startTls(plain.client, await upstreamOptions()),
-    createTlsAcceptor(await acceptorOptions()).accept(plain.server),
+    createTlsAcceptor(await acceptorOptions(), way).accept(plain.server),
   ]);
   const pending = assert.rejects(server.read(new Uint8Array(1)), codeOf("tls"));
   await plain.client.write(Uint8Array.of(23, 3, 3, 0, 32, ...Array(32).fill(1)));
@@ -159,18 +167,18 @@ Deno.test("a record that was changed on its way ends the connection with code tl
   server.close();
 });
 
-Deno.test("closing the plain connection aborts the handshake", async () => {
+tlsTest("closing the plain connection aborts the handshake", async (way) => {
   const { client, server } = await connectedPair();
-  const acceptor = createTlsAcceptor(await acceptorOptions());
+  const acceptor = createTlsAcceptor(await acceptorOptions(), way);
   const accepting = assert.rejects(acceptor.accept(server), codeOf("closed"));
   server.close();
   await accepting;
   client.close();
 });
 
-Deno.test("a peer that leaves in the handshake is a reset", async () => {
+tlsTest("a peer that leaves in the handshake is a reset", async (way) => {
   const { client, server } = await connectedPair();
-  const acceptor = createTlsAcceptor(await acceptorOptions());
+  const acceptor = createTlsAcceptor(await acceptorOptions(), way);
   const accepting = assert.rejects(acceptor.accept(server), codeOf("reset"));
   await client.write(clientHello(0x0303, [...GROUPS, ...ALGORITHMS]).subarray(0, 40));
   await client.closeWrite();
@@ -179,9 +187,9 @@ Deno.test("a peer that leaves in the handshake is a reset", async () => {
 });
 
 for (const how of ["closes its connection", "resets it"]) {
-  Deno.test(`a peer that ${how} before it has sent anything is silent`, async () => {
+  tlsTest(`a peer that ${how} before it has sent anything is silent`, async (way) => {
     const { client, server } = await connectedPair();
-    const acceptor = createTlsAcceptor(await acceptorOptions());
+    const acceptor = createTlsAcceptor(await acceptorOptions(), way);
     const accepting = assert.rejects(acceptor.accept(server), codeOf("silent"));
     if (how === "resets it") await server.write(octets("unread, so that the close is a reset"));
     client.close();
@@ -198,32 +206,35 @@ const REFUSED = [
 
 for (const { name, sent, alert } of REFUSED) {
   for (const kinds of ["one certificate", "certificates to choose from"]) {
-    Deno.test(`a handshake that begins with ${name} is refused with alert ${alert}, with ${kinds}`, async () => {
-      const made = await testCertificates();
-      const certificates = [pemOf(made.server)];
-      if (kinds !== "one certificate") certificates.push(pemOf(made.otherServer));
-      const { socket, server } = await denoPair();
-      const acceptor = createTlsAcceptor(await acceptorOptions({ certificates }));
-      const refused = assert.rejects(acceptor.accept(server), codeOf("tls"));
-      await socket.write(sent);
-      const answer = await readAll(socket);
-      await refused;
-      assert.deepEqual([...answer], [21, 3, 3, 0, 2, 2, alert]);
-      socket.close();
-    });
+    tlsTest(
+      `a handshake that begins with ${name} is refused with alert ${alert}, with ${kinds}`,
+      async (way) => {
+        const made = await testCertificates();
+        const certificates = [pemOf(made.server)];
+        if (kinds !== "one certificate") certificates.push(pemOf(made.otherServer));
+        const { socket, server } = await denoPair();
+        const acceptor = createTlsAcceptor(await acceptorOptions({ certificates }), way);
+        const refused = assert.rejects(acceptor.accept(server), codeOf("tls"));
+        await socket.write(sent);
+        const answer = await readAll(socket);
+        await refused;
+        assert.deepEqual([...answer], [21, 3, 3, 0, 2, 2, alert]);
+        socket.close();
+      },
+    );
   }
 }
 
-Deno.test("TLS 1.2 only and TLS 1.3 only are honoured", async () => {
+tlsTest("TLS 1.2 only and TLS 1.3 only are honoured", async (way) => {
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-    const { client, server } = await tlsPairWithDeno({ protocols: [version] });
+    const { client, server } = await tlsPairWithDeno(way, { protocols: [version] });
     assert.equal(server.tls?.protocol, version);
     client.close();
     server.close();
   }
 });
 
-Deno.test("the server name chooses the certificate", async () => {
+tlsTest("the server name chooses the certificate", async (way) => {
   const made = await testCertificates();
   const certificates = [made.server, made.otherServer, made.wildcard].map(pemOf);
   const rows = [
@@ -237,7 +248,7 @@ Deno.test("the server name chooses the certificate", async () => {
     ["127.0.0.1", "mail.test"],
   ] as const;
   for (const [serverName, expected] of rows) {
-    const { client, server } = await tlsPair({ certificates }, { serverName, verify: false });
+    const { client, server } = await tlsPair(way, { certificates }, { serverName, verify: false });
     assert.equal(client.tls?.peer?.commonName, expected, serverName);
     assert.equal(
       server.tls?.serverName?.toLowerCase() ?? null,
@@ -248,7 +259,7 @@ Deno.test("the server name chooses the certificate", async () => {
   }
 });
 
-Deno.test("a client's certificate is described and judged", async () => {
+tlsTest("a client's certificate is described and judged", async (way) => {
   const made = await testCertificates();
   const { client, clientOfIntermediate, expiredClient, strangerClient, revokedClient, server: noClient } =
     made;
@@ -263,7 +274,7 @@ Deno.test("a client's certificate is described and judged", async () => {
   for (const [{ certificate, key }, expected, subject] of rows) {
     const changes = { verifyClient: "optional", clientCaPem: made.root.certificate } as const;
     const upstream: Partial<UpstreamTlsOptions> = { certificate, certificateKey: key };
-    const pair = await tlsPair(changes, upstream);
+    const pair = await tlsPair(way, changes, upstream);
     const { peer, verdict } = pair.server.tls!;
     assert.equal(peer?.subject, subject);
     assert.equal(verdict.kind === "failed" ? verdict.reason : verdict.kind, expected);
@@ -274,7 +285,7 @@ Deno.test("a client's certificate is described and judged", async () => {
   }
 });
 
-Deno.test("the verdict is none when no certificate is sent or asked for", async () => {
+tlsTest("the verdict is none when no certificate is sent or asked for", async (way) => {
   const made = await testCertificates();
   const { certificate, key } = made.client;
   for (
@@ -283,7 +294,11 @@ Deno.test("the verdict is none when no certificate is sent or asked for", async 
       ["off", { certificate, certificateKey: key }],
     ] as const
   ) {
-    const { client, server } = await tlsPair({ verifyClient, clientCaPem: made.root.certificate }, upstream);
+    const { client, server } = await tlsPair(
+      way,
+      { verifyClient, clientCaPem: made.root.certificate },
+      upstream,
+    );
     assert.deepEqual(server.tls?.verdict, { kind: "none" });
     assert.equal(server.tls?.peer, null);
     client.close();
@@ -291,7 +306,7 @@ Deno.test("the verdict is none when no certificate is sent or asked for", async 
   }
 });
 
-Deno.test("revocation lists and trusted authorities are looked at", async () => {
+tlsTest("revocation lists and trusted authorities are looked at", async (way) => {
   const made = await testCertificates();
   const { certificate, key } = made.revokedClient;
   const changes = {
@@ -299,7 +314,7 @@ Deno.test("revocation lists and trusted authorities are looked at", async () => 
     trustedPem: made.root.certificate,
     crlPem: made.revocationList,
   } as const;
-  const { client, server } = await tlsPair(changes, { certificate, certificateKey: key });
+  const { client, server } = await tlsPair(way, changes, { certificate, certificateKey: key });
   assert.deepEqual(server.tls?.verdict, {
     kind: "failed",
     reason: "certificate revoked",

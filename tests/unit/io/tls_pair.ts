@@ -41,8 +41,18 @@ export async function upstreamOptions(
   };
 }
 
+/** The two ways of an acceptor: the second is for runtimes that do not have the first. */
+export const WAYS = ["engine", "streams"] as const;
+export type Way = typeof WAYS[number];
+
+/** A test for each of the {@linkcode WAYS}. */
+export function tlsTest(name: string, run: (way: Way) => Promise<void>): void {
+  for (const way of WAYS) Deno.test(`${name} (${way})`, () => run(way));
+}
+
 /** Both ends of a TLS connection: our acceptor and our dialer. */
 export async function tlsPair(
+  way: Way,
   acceptor: Partial<TlsAcceptorOptions> = {},
   upstream: Partial<UpstreamTlsOptions> = {},
 ): Promise<{ client: Transport; server: Transport }> {
@@ -53,13 +63,14 @@ export async function tlsPair(
   const plain = await connectedPair();
   const [client, server] = await Promise.all([
     createDialer().startTls(plain.client, clientOptions),
-    createTlsAcceptor(serverOptions).accept(plain.server),
+    createTlsAcceptor(serverOptions, way).accept(plain.server),
   ]);
   return { client, server };
 }
 
 /** Our acceptor and the client of `Deno.startTls`. */
 export async function tlsPairWithDeno(
+  way: Way,
   acceptor: Partial<TlsAcceptorOptions> = {},
   upgrade: Deno.StartTlsOptions = {},
 ): Promise<{ client: Deno.TlsConn; server: Transport }> {
@@ -68,7 +79,7 @@ export async function tlsPairWithDeno(
   const { socket, server: plain } = await denoPair();
   const [client, server] = await Promise.all([
     denoClient(socket, { hostname: "mail.test", caCerts: [root.certificate], ...upgrade }),
-    createTlsAcceptor(options).accept(plain),
+    createTlsAcceptor(options, way).accept(plain),
   ]);
   return { client, server };
 }

@@ -1,0 +1,180 @@
+import { ConnectionError, type SocketAddress, type TlsFacts, type Transport } from "../ports/transport.ts";
+import { closedError, connectionLost, silent, tlsError, toConnectionError } from "./connection_errors.ts";
+import { ReadBuffers } from "./read_buffers.ts";
+import type { EngineEvents, TlsEngine } from "./tls_engine.ts";
+import { alertFor } from "./tls_alerts.ts";
+import { ReceivedOctets } from "./tls_transport.ts";
+
+/** Three TLS records at a time: one write below them, and less than the engine holds. */
+const WRITE_OCTETS = 49_152;
+/** A ClientHello fits. */
+const HANDSHAKE_OCTETS = 2048;
+/** A TLS record with an SMTP command fits. */
+const QUIET_OCTETS = 512;
+
+const NOTHING = new Uint8Array(0);
+
+/** A TLS connection from the first octet of its handshake: an engine and the plain connection below it. */
+export class EngineTransport implements Transport {
+  readonly #plain: Transport;
+  readonly #engine: TlsEngine;
+  readonly #received = new ReceivedOctets();
+  readonly #buffers = new ReadBuffers(HANDSHAKE_OCTETS);
+  /** Settles when all that the engine has made is written; never rejects. */
+  #sending: Promise<void> | null = null;
+  #sendError: ConnectionError | null = null;
+  #facts: TlsFacts | null = null;
+  #failed = false;
+  /** Whether anything was sent. */
+  #spoken = false;
+  /** Instead of the engine's own. */
+  #alert: Uint8Array | null = null;
+  #reading = false;
+  #closed = false;
+  #writeEnded = false;
+
+  /** @throws {Error} when the runtime cannot start TLS. */
+  constructor(plain: Transport, makeEngine: (events: EngineEvents) => TlsEngine) {
+    this.#plain = plain;
+    this.#engine = makeEngine({
+      received: (clear) => this.#received.push(clear),
+      ended: () => this.#received.end(),
+      failed: (error) => {
+        this.#failed = true;
+        if (!this.#spoken) this.#alert = alertFor(error);
+        this.#received.fail(() => tlsError(error));
+      },
+    });
+  }
+
+  get local(): SocketAddress {
+    return this.#plain.local;
+  }
+
+  get remote(): SocketAddress {
+    return this.#plain.remote;
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#facts;
+  }
+
+  /**
+   * Runs the handshake; `first` is what was read of it already. `readFacts` makes the facts of it.
+   * @throws {ConnectionError} with code `tls`, `reset`, `closed` or `silent`; all is closed then, after an alert.
+   */
+  async handshake(
+    first: Uint8Array | null,
+    readFacts: (engine: TlsEngine) => TlsFacts | Promise<TlsFacts>,
+  ): Promise<void> {
+    let heard = first !== null && first.length > 0;
+    try {
+      if (heard) this.#engine.receive(first);
+      for (;;) {
+        await this.#flush();
+        if (this.#received.take(NOTHING) === null) throw connectionLost("finish the TLS handshake");
+        if (this.#engine.established) break;
+        if (await this.#readBelow() !== null) heard = true;
+      }
+      this.#facts = await readFacts(this.#engine);
+    } catch (error) {
+      this.close();
+      // Those that only look whether somebody listens do no more.
+      if (!heard && error instanceof ConnectionError && error.code === "reset") throw silent();
+      throw error;
+    }
+    this.#buffers.quiet(QUIET_OCTETS);
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      if (this.#closed) throw closedError();
+      const octets = this.#received.take(into);
+      if (octets !== undefined) return octets;
+      await this.#readBelow();
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let from = 0; from < bytes.length; from += WRITE_OCTETS) {
+      if (this.#closed || this.#writeEnded) throw closedError();
+      if (this.#sendError !== null) throw this.#sendError;
+      if (this.#failed || !this.#engine.send(bytes.subarray(from, from + WRITE_OCTETS))) {
+        throw connectionLost("write");
+      }
+      await this.#flush();
+      if (this.#closed) throw closedError();
+      if (this.#sendError !== null) throw this.#sendError;
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    if (this.#closed || this.#writeEnded) return;
+    this.#writeEnded = true;
+    this.#engine.end();
+    await this.#flush();
+    await this.#plain.closeWrite();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#received.fail(closedError);
+    this.#plain.close();
+    this.#engine.release();
+    if (!this.#reading) this.#buffers.release();
+  }
+
+  /** Reads once from below and lets the engine have it; null at the end. */
+  async #readBelow(): Promise<number | null> {
+    const buffer = this.#buffers.next();
+    this.#reading = true;
+    let count: number | null;
+    try {
+      count = await this.#plain.read(buffer);
+    } finally {
+      this.#reading = false;
+      if (this.#closed) this.#buffers.release();
+    }
+    if (this.#closed) throw closedError();
+    this.#engine.receive(count === null ? null : buffer.subarray(0, count));
+    if (count !== null) this.#buffers.filled(count);
+    const sending = this.#flush();
+    // The alert goes out before the connection is closed. Nothing else is waited for: a reader that waits for a writer
+    // would never read again when the peer waits for us in the same way.
+    if (this.#failed) await sending;
+    return count;
+  }
+
+  /** Writes what the engine has made; nothing is returned where there is nothing. */
+  #flush(): Promise<void> | undefined {
+    if (this.#sending !== null) return this.#sending;
+    const encrypted = this.#next();
+    if (encrypted === null) return undefined;
+    this.#spoken = true;
+    return this.#sending = this.#send(encrypted);
+  }
+
+  /** What is to be written next; after an alert of ours nothing is. */
+  #next(): Uint8Array | null {
+    if (this.#closed) return null;
+    if (this.#alert === null) return this.#engine.takeEncrypted();
+    const alert = this.#alert;
+    this.#alert = NOTHING;
+    return alert === NOTHING ? null : alert;
+  }
+
+  /** One write at a time, in the order in which the engine made them. */
+  async #send(first: Uint8Array): Promise<void> {
+    try {
+      for (let next: Uint8Array | null = first; next !== null && this.#sendError === null;) {
+        await this.#plain.write(next);
+        next = this.#next();
+      }
+    } catch (error) {
+      this.#sendError = toConnectionError(error, "write");
+    } finally {
+      this.#sending = null;
+    }
+  }
+}

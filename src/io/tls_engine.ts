@@ -1,0 +1,199 @@
+/**
+ * The runtime's TLS, without the streams around it.
+ *
+ * `node:tls` knows TLS over a stream only as a `TLSSocket` over a second stream over a third one, each with its own
+ * buffers, listeners and turns of the event loop: three streams and twelve listeners for each connection. What does
+ * the work is the socket's handle: octets go in, octets come out, and it does no input or output of its own. An engine
+ * is such a handle. It is not part of the documented interface, so {@linkcode createEngineFactory} looks whether the
+ * runtime has it as it is used here, and who finds that it has not takes the streams (`tls_handshake.ts`).
+ *
+ * @module
+ */
+import { Duplex } from "node:stream";
+import { type SecureContext, TLSSocket } from "node:tls";
+import type { TlsFacts } from "../ports/transport.ts";
+
+/** What of the runtime's handle is used. Methods return 0 where they can fail and did not. */
+interface Handle {
+  initServerTls(context: object): number;
+  attachJsStream(): number;
+  setHandle(handle: Handle): void;
+  setAlpnProtocols(protocols: string[]): void;
+  start(): number;
+  readStart(): number;
+  readBuffer(encrypted: Uint8Array): void;
+  emitEof(): void;
+  drainEncOut(): ArrayBuffer | null | undefined;
+  writeBuffer(request: object, clear: Uint8Array): number;
+  shutdown(request: object): number;
+  destroySsl(): void;
+  close(): void;
+  getProtocol(into: { protocol?: string }): number;
+  getCipher(into: { name?: string }): number;
+  getAlpnNegotiatedProtocol(into: { alpnProtocol?: string | false }): number;
+  getServername(): string | null | undefined;
+  isSessionReused(): boolean;
+  getPeerCertificateChain(): { readonly certificates: readonly Uint8Array[] } | null;
+  onhandshakestart: () => void;
+  onhandshakedone: () => void;
+  onerror: (error: Error) => void;
+  onread: (clear: ArrayBuffer | undefined) => void;
+}
+
+const METHODS = [
+  "initServerTls",
+  "attachJsStream",
+  "setHandle",
+  "setAlpnProtocols",
+  "start",
+  "readStart",
+  "readBuffer",
+  "emitEof",
+  "drainEncOut",
+  "writeBuffer",
+  "shutdown",
+  "destroySsl",
+  "close",
+  "getProtocol",
+  "getCipher",
+  "getAlpnNegotiatedProtocol",
+  "getServername",
+  "isSessionReused",
+  "getPeerCertificateChain",
+] as const satisfies readonly (keyof Handle)[];
+
+/** The handle's way to tell when a write is done, which here is when its octets have been taken. */
+const REQUEST = {};
+
+/** What an engine tells, always within a call of its own methods. */
+export interface EngineEvents {
+  /** Decrypted octets; they are the receiver's. */
+  received(clear: Uint8Array): void;
+  /** The peer has said that nothing follows (close_notify), or its stream has ended. */
+  ended(): void;
+  /** The engine can do no more than give the alert that it has made of this. */
+  failed(error: Error): void;
+}
+
+/** One TLS connection, server side. After {@linkcode release} nothing may be called but `release`. */
+export class TlsEngine {
+  readonly #handle: Handle;
+  #established = false;
+  #released = false;
+
+  /** @throws {Error} when the runtime cannot work with `context`. */
+  constructor(handle: Handle, context: object, protocols: readonly string[], events: EngineEvents) {
+    this.#handle = handle;
+    if (handle.initServerTls(context) !== 0 || handle.attachJsStream() !== 0) {
+      throw new Error("Cannot start TLS: the runtime refuses the certificate or the protocols");
+    }
+    handle.setHandle(handle);
+    handle.setAlpnProtocols([...protocols]);
+    handle.onhandshakestart = () => {};
+    handle.onhandshakedone = () => this.#established = true;
+    handle.onerror = (error) => events.failed(error);
+    handle.onread = (clear) => clear === undefined ? events.ended() : events.received(new Uint8Array(clear));
+    if (handle.start() !== 0 || handle.readStart() !== 0) {
+      throw new Error("Cannot start TLS: the runtime does not begin");
+    }
+  }
+
+  /** Whether the handshake is done. */
+  get established(): boolean {
+    return this.#established;
+  }
+
+  /** Takes what came from the peer; null at its end. */
+  receive(encrypted: Uint8Array | null): void {
+    if (encrypted === null) this.#handle.emitEof();
+    else this.#handle.readBuffer(encrypted);
+  }
+
+  /** Encrypts `clear`, at most 48 KiB, all of which is taken; for {@linkcode takeEncrypted}. */
+  send(clear: Uint8Array): boolean {
+    return this.#handle.writeBuffer(REQUEST, clear) === 0;
+  }
+
+  /** Says that nothing follows (close_notify). */
+  end(): void {
+    this.#handle.shutdown(REQUEST);
+  }
+
+  /** What is to be sent to the peer now, or null. */
+  takeEncrypted(): Uint8Array | null {
+    const encrypted = this.#handle.drainEncOut();
+    return encrypted == null || encrypted.byteLength === 0 ? null : new Uint8Array(encrypted);
+  }
+
+  /** What the handshake has agreed on. */
+  facts(): Omit<TlsFacts, "peer" | "verdict"> {
+    const protocol: { protocol?: string } = {};
+    const cipher: { name?: string } = {};
+    const alpn: { alpnProtocol?: string | false } = {};
+    this.#handle.getProtocol(protocol);
+    this.#handle.getCipher(cipher);
+    this.#handle.getAlpnNegotiatedProtocol(alpn);
+    return {
+      protocol: protocol.protocol ?? "",
+      cipher: cipher.name ?? "",
+      serverName: this.#handle.getServername() || null,
+      alpn: alpn.alpnProtocol || null,
+      resumed: this.#handle.isSessionReused(),
+    };
+  }
+
+  /** What the peer sent, in DER, its own certificate first; empty when it sent none. */
+  peerChain(): readonly Uint8Array[] {
+    return this.#handle.getPeerCertificateChain()?.certificates ?? [];
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#handle.destroySsl();
+    this.#handle.close();
+  }
+}
+
+/** What engines are made with, beside a certificate. */
+export interface EngineSettings {
+  /** Whether the client is asked for a certificate; the handshake does not fail for want of a good one. */
+  readonly requestCert: boolean;
+  /** For ALPN (RFC 7301). */
+  readonly protocols: readonly string[];
+}
+
+/** Makes engines with the certificate of `context`. */
+export type EngineFactory = (
+  context: SecureContext,
+  settings: EngineSettings,
+  events: EngineEvents,
+) => TlsEngine;
+
+/** Null when the runtime does not have what {@linkcode TlsEngine} needs. */
+export function createEngineFactory(context: SecureContext): EngineFactory | null {
+  const Maker = handleClass(context);
+  if (Maker === null) return null;
+  return (context, { requestCert, protocols }, events) => {
+    const settings = { ...(context.context as object), requestCert, rejectUnauthorized: false };
+    return new TlsEngine(new Maker(1, 0), settings, protocols, events);
+  };
+}
+
+/** The class of the handles: a socket over a stream that leads nowhere has one. */
+function handleClass(secureContext: SecureContext): (new (kind: 1, provider: 0) => Handle) | null {
+  const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const socket = new TLSSocket(nowhere as TLSSocket, { isServer: true, secureContext });
+  socket.on("error", () => {/* it is thrown away */});
+  try {
+    const { _handle: handle } = socket as { _handle?: Handle };
+    if (handle == null) return null;
+    const prototype = Object.getPrototypeOf(handle);
+    const whole = METHODS.every((name) => typeof prototype[name] === "function");
+    return whole && typeof prototype.constructor === "function" ? prototype.constructor : null;
+  } finally {
+    socket.destroy();
+    nowhere.destroy();
+  }
+}
