@@ -1,13 +1,19 @@
 /** Octets of a buffer that waits for a connection that is quiet: a TLS record with an SMTP command fits. */
 const SMALL = 2048;
-/** Octets of the buffers for connections on which data flows: the second is for one that fills the first. */
-const LARGE = [65_536, 262_144] as const;
+/**
+ * The buffers for connections on which data flows: the second kind is for those that fill one of the first. Only so
+ * many are lent at a time: a client that begins to send and stops must not hold memory that nobody else can have.
+ */
+const LARGE = [
+  { octets: 65_536, maxLent: 1_024 },
+  { octets: 262_144, maxLent: 64 },
+] as const;
 /** A large buffer filled less than this means that the flow has ended. */
 const FLOWING = 16_384;
 /** Large buffers kept for the next connection, of each length: 5 MiB per thread. */
 const KEPT = 16;
 
-const pools: readonly Uint8Array[][] = LARGE.map(() => []);
+const pools = LARGE.map(() => ({ kept: [] as Uint8Array[], lent: 0 }));
 
 /**
  * Buffers for reading one connection: small ones while it is quiet, since there are many such connections, and large
@@ -17,7 +23,7 @@ export class ReadBuffers {
   #quietOctets: number;
   #small: Uint8Array | null = null;
   #large: Uint8Array | null = null;
-  /** Which of {@linkcode LARGE} the next buffer is; -1 for a small one. */
+  /** Which of {@linkcode LARGE} the large one is; -1 while there is none. */
   #level = -1;
 
   /** `quietOctets` is the length of the small ones. */
@@ -33,37 +39,47 @@ export class ReadBuffers {
 
   /** The buffer for the next read. */
   next(): Uint8Array {
-    if (this.#level < 0) return this.#small ??= new Uint8Array(this.#quietOctets);
-    return this.#large ??= pools[this.#level]!.pop() ?? new Uint8Array(LARGE[this.#level]!);
+    return this.#large ?? (this.#small ??= new Uint8Array(this.#quietOctets));
   }
 
   /** Says how many octets the read gave, once they are copied out of the buffer. */
   filled(octets: number): void {
-    const { length } = this.next();
-    if (octets === length && this.#level < LARGE.length - 1) {
-      this.#giveBack();
-      this.#level++;
-    } else if (this.#level >= 0 && octets < FLOWING) {
-      this.#giveBack();
-      this.#level = -1;
-    }
+    if (octets === this.next().length) this.#grow();
+    else if (this.#level >= 0 && octets < FLOWING) this.#giveBack();
   }
 
   /** Says that the buffer of the last read now belongs to somebody else. */
   lost(): void {
     this.#small = null;
+    if (this.#level >= 0) pools[this.#level]!.lent--;
     this.#large = null;
+    this.#level = -1;
   }
 
   /** Gives all buffers up; no read may be under way. */
   release(): void {
+    this.#small = null;
     this.#giveBack();
-    this.#level = -1;
+  }
+
+  /** Goes over to the next larger kind, where one is to be had. */
+  #grow(): void {
+    const level = this.#level + 1;
+    const pool = pools[level];
+    if (pool === undefined || pool.lent === LARGE[level]!.maxLent) return;
+    this.#small = null;
+    this.#giveBack();
+    this.#level = level;
+    this.#large = pool.kept.pop() ?? new Uint8Array(LARGE[level]!.octets);
+    pool.lent++;
   }
 
   #giveBack(): void {
-    this.#small = null;
-    if (this.#large !== null && pools[this.#level]!.length < KEPT) pools[this.#level]!.push(this.#large);
+    if (this.#large === null) return;
+    const pool = pools[this.#level]!;
+    pool.lent--;
+    if (pool.kept.length < KEPT) pool.kept.push(this.#large);
     this.#large = null;
+    this.#level = -1;
   }
 }

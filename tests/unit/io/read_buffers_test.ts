@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { ReadBuffers } from "../../../src/io/read_buffers.ts";
+
+const MEDIUM = 65_536;
+const LARGE = 262_144;
+
+/** Reads that fill the buffers as `fills` says; the length of the buffer that each has found. */
+function lengths(buffers: ReadBuffers, fills: readonly (number | "whole")[]): number[] {
+  return fills.map((fill) => {
+    const { length } = buffers.next();
+    buffers.filled(fill === "whole" ? length : fill);
+    return length;
+  });
+}
+
+Deno.test("a buffer that was filled is followed by a larger one, up to the largest", () => {
+  const buffers = new ReadBuffers(512);
+  assert.deepEqual(lengths(buffers, ["whole", "whole", "whole", "whole"]), [512, MEDIUM, LARGE, LARGE]);
+  buffers.release();
+});
+
+Deno.test("when little comes the connection is quiet again", () => {
+  const buffers = new ReadBuffers(512);
+  assert.deepEqual(lengths(buffers, ["whole", 60_000, "whole", 20_000, 100, 60, 511]), [
+    512,
+    MEDIUM,
+    MEDIUM,
+    LARGE,
+    LARGE,
+    512,
+    512,
+  ]);
+  buffers.release();
+});
+
+Deno.test("only so many large buffers are lent, and those that are given back are lent again", () => {
+  const flows = Array.from({ length: 65 }, () => new ReadBuffers(512));
+  for (const flow of flows) lengths(flow, ["whole", "whole"]);
+  const largest = () => flows.filter((flow) => flow.next().length === LARGE).length;
+  assert.equal(largest(), 64);
+  assert.equal(flows[64]!.next().length, MEDIUM);
+  flows[0]!.release();
+  lengths(flows[64]!, ["whole"]);
+  assert.equal(flows[64]!.next().length, LARGE);
+  flows[1]!.lost();
+  lengths(flows[0]!, ["whole", "whole"]);
+  assert.equal(flows[0]!.next().length, LARGE);
+  for (const flow of flows) flow.release();
+});
+
+Deno.test("a buffer that somebody else has now is not used again", () => {
+  const buffers = new ReadBuffers(512);
+  const first = buffers.next();
+  buffers.lost();
+  assert.notEqual(buffers.next(), first);
+});
