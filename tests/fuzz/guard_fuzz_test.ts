@@ -14,19 +14,13 @@ import { NO_METRICS } from "../../src/telemetry/metrics.ts";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { FALSE_ENDS } from "../support/false_ends.ts";
 import { ENDS, GullibleServer, type TakenMessage } from "./gullible_server.ts";
-import { Choices, mutate, segments } from "./mutation.ts";
+import { Choices, mutate, numberOf, segments } from "./mutation.ts";
 import { type ReferenceMessage, referenceMessages, repaired, unstuffed } from "./reference_server.ts";
 
 const SEED = numberOf("FUZZ_SEED") ?? 20_261;
 const COUNT = numberOf("FUZZ_COUNT") ?? 600;
 /** Dialogues at a time, each at a mail server of its own. */
 const LANES = 8;
-
-function numberOf(variable: string): number | null {
-  const permission = Deno.permissions.querySync({ name: "env", variable });
-  const text = permission.state === "granted" ? Deno.env.get(variable) : undefined;
-  return text === undefined ? null : Number(text);
-}
 
 /** The end of the message that it is smuggled in ends it, too. */
 const SMUGGLED = "MAIL FROM:<smuggled@evil.test>\r\nRCPT TO:<victim@example.test>\r\nDATA\r\nboo\r\n";

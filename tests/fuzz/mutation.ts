@@ -83,3 +83,10 @@ export function segments(text: string, choices: Choices): readonly string[] {
   const marks = [0, ...cuts.sort((a, b) => a - b), text.length];
   return marks.slice(1).map((mark, i) => text.slice(marks[i], mark)).filter((part) => part !== "");
 }
+
+/** A number of the environment, or null. */
+export function numberOf(variable: string): number | null {
+  const permission = Deno.permissions.querySync({ name: "env", variable });
+  const text = permission.state === "granted" ? Deno.env.get(variable) : undefined;
+  return text === undefined ? null : Number(text);
+}
