@@ -43,7 +43,9 @@ export class GuardedFlow implements RelayControl {
   readonly #upstream: Transport;
   readonly #toClient: Outlet;
   readonly #toUpstream: Outlet;
-  readonly #over = Promise.withResolvers<void>();
+  #over = false;
+  /** Whoever waits for that. */
+  #concluded: (() => void) | null = null;
   /** Whoever waits until the mail server has said more. */
   #progress: (() => void) | null = null;
   readonly #deadline: Deadline;
@@ -58,8 +60,8 @@ export class GuardedFlow implements RelayControl {
     this.#options = options;
     this.#clock = clock;
     this.#upstream = upstream;
-    this.#toClient = new Outlet(client, options.guard.toClient, options.guard);
-    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, options.guard);
+    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told());
+    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, () => {});
     this.#deadline = clock.deadline(() => this.#expire());
     // TLS has its own way to say that it ends.
     this.#mayPart = client.tls === null;
@@ -84,9 +86,19 @@ export class GuardedFlow implements RelayControl {
     return this.#guard.deserted;
   }
 
-  /** Settles when the client was told all that it will be told. */
-  get over(): Promise<void> {
-    return this.#over.promise;
+  /** Settles when the client was told all that it will be told. For one who waits. */
+  async over(): Promise<void> {
+    if (!this.#over) await new Promise<void>((resolve) => this.#concluded = resolve);
+  }
+
+  /** Whether the mail server takes more; the one that was cut off has to take nothing. */
+  get takesFromClient(): boolean {
+    return this.#guard.cut || !this.#toUpstream.lost;
+  }
+
+  /** Whether the client takes more. */
+  get takesFromUpstream(): boolean {
+    return !this.#toClient.lost;
   }
 
   get octetsToClient(): number {
@@ -102,26 +114,30 @@ export class GuardedFlow implements RelayControl {
     void this.#write();
   }
 
-  /** Takes what the client sent; settles when `bytes` may be used again. False: the mail server takes nothing more. */
-  fromClient(bytes: Uint8Array): Promise<boolean> {
+  /** Takes what the client sent. Settles when `bytes` may be used again; null: now. */
+  fromClient(bytes: Uint8Array): Promise<unknown> | null {
     const at = this.#read(bytes, 0);
+    const written = this.#write();
     // What large messages are made of: it costs what a blind pipe costs.
-    if (at === bytes.length && this.#passesWhole) return this.#toUpstream.writeOne();
-    return this.#fromClient(bytes, at);
+    if (at === bytes.length && this.#guard.question === null) return written;
+    return this.#fromClient(bytes, at, written);
   }
 
-  async #fromClient(bytes: Uint8Array, read: number): Promise<boolean> {
+  async #fromClient(bytes: Uint8Array, read: number, begun: Promise<unknown> | null): Promise<void> {
     const guard = this.#guard;
-    for (let at = read;; at = this.#read(bytes, at)) {
-      if (!await this.#write()) return false;
+    let at = read;
+    for (let written = begun;; written = this.#write()) {
+      if (written !== null) await written;
+      if (!this.takesFromClient) return;
       if (guard.question !== null) {
         const admission = await this.#options.admit(guard.question);
         if (guard.question !== null) guard.answer(admission, this.#clock.now());
-        if (!await this.#write()) return false;
-      } else if (at < bytes.length && guard.blocked) {
-        await new Promise<void>((resolve) => this.#progress = resolve);
+      } else if (at >= bytes.length) {
+        return;
+      } else {
+        if (guard.blocked) await new Promise<void>((resolve) => this.#progress = resolve);
+        at = this.#read(bytes, at);
       }
-      if (at >= bytes.length) return true;
     }
   }
 
@@ -135,23 +151,15 @@ export class GuardedFlow implements RelayControl {
     return next;
   }
 
-  /** Whether there is one thing to be written, and nothing else to be done. */
-  get #passesWhole(): boolean {
-    const guard = this.#guard;
-    return guard.toUpstream.length === 1 && guard.receiving && !guard.cut && !guard.over &&
-      guard.toClient.length === 0 && guard.notes.length === 0 &&
-      !this.#toUpstream.busy && !this.#toClient.busy && !this.#toClient.lost;
-  }
-
-  /** Takes what the mail server sent; settles when `bytes` may be used again. False: the client is gone. */
-  async fromUpstream(bytes: Uint8Array): Promise<boolean> {
+  /** Takes what the mail server sent. Settles when `bytes` may be used again; null: now. */
+  fromUpstream(bytes: Uint8Array): Promise<unknown> | null {
     this.#guard.fromUpstream(bytes, this.#clock.now());
     // The client's next octets are content, and the read for them is under way.
     if (this.#guard.receiving && this.#budgetMs === null) this.clientAwaited();
     // Not for the mail server to take octets: it may take none before it has said all that it wants to.
-    await this.#write(false);
+    const written = this.#write(false);
     this.#proceed();
-    return !this.#toClient.lost;
+    return written;
   }
 
   /**
@@ -242,24 +250,32 @@ export class GuardedFlow implements RelayControl {
     progress?.();
   }
 
-  /** Writes what came out of the guard, and tells of it. False: the mail server takes nothing more. */
-  async #write(toUpstream = true): Promise<boolean> {
+  /** Tells of what came out of the guard and begins to write it. Settles when it is written; null: it is. */
+  #write(toUpstream = true): Promise<unknown> | null {
     const guard = this.#guard;
+    if (guard.notes.length > 0) this.#tell();
+    let up: Promise<void> | null = null;
     if (guard.cut) {
       guard.toUpstream.length = 0;
       this.#upstream.close();
-    } else if (toUpstream && (guard.toUpstream.length > 0 || this.#toUpstream.busy)) {
-      await this.#toUpstream.flush();
+    } else if (toUpstream) up = this.#toUpstream.flush();
+    const down = this.#toClient.flush();
+    if (down === null) {
+      if (guard.over) this.#told();
+      return up;
     }
-    if (guard.toClient.length > 0 || this.#toClient.busy) await this.#toClient.flush();
-    if (guard.notes.length > 0) this.#tell();
-    if (guard.over || this.#toClient.lost) {
-      this.#over.resolve();
-      this.#proceed();
+    return up === null ? down : Promise.all([up, down]);
+  }
+
+  /** All that came out for the client is written, or it is gone. */
+  #told(): void {
+    if (this.#guard.over || this.#toClient.lost) {
+      this.#over = true;
+      this.#concluded?.();
       // What is over has to end, whether or not the mail server wants it to.
       this.#upstream.close();
     }
-    return guard.cut || !this.#toUpstream.lost;
+    this.#proceed();
   }
 
   #tell(): void {
@@ -271,75 +287,58 @@ export class GuardedFlow implements RelayControl {
 class Outlet {
   readonly #transport: Transport;
   readonly #queue: Uint8Array[];
-  readonly #guard: RelayGuard;
-  #flushing: Promise<unknown> | null = null;
-  /** Of {@linkcode writeOne}. */
+  readonly #idle: () => void;
+  #flushing: Promise<void> | null = null;
+  /** Octets of the write that is under way. */
   #length = 0;
   octets = 0;
   lost = false;
 
-  constructor(transport: Transport, queue: Uint8Array[], guard: RelayGuard) {
+  /** `idle` is called when all is written, or the peer is lost. */
+  constructor(transport: Transport, queue: Uint8Array[], idle: () => void) {
     this.#transport = transport;
     this.#queue = queue;
-    this.#guard = guard;
+    this.#idle = idle;
   }
 
   get busy(): boolean {
     return this.#flushing !== null;
   }
 
-  /** Settles when nothing is queued any more. */
-  flush(): Promise<unknown> {
-    return this.#flushing ??= this.#flush();
+  /** Settles when nothing is queued any more; null: nothing is. Never rejects. */
+  flush(): Promise<void> | null {
+    if (this.#flushing === null && this.#queue.length > 0) this.#flushing = this.#writeNext();
+    return this.#flushing;
   }
 
-  /** Writes the only thing that is queued, while nothing is written. False: nothing more is taken. */
-  writeOne(): Promise<boolean> {
-    const octets = this.#queue.pop()!;
+  #writeNext(): Promise<void> {
+    const octets = this.#next();
     this.#length = octets.length;
-    const written = this.#transport.write(octets).then(this.#written, this.#failed);
-    this.#flushing = written;
-    return written;
+    return this.#transport.write(octets).then(this.#written, this.#failed);
   }
 
-  readonly #written = (): boolean | Promise<boolean> => {
+  // Made once: a reply or a chunk costs neither a function of its own nor an async one.
+
+  readonly #written = (): Promise<void> | undefined => {
     this.octets += this.#length;
     // What was queued meanwhile is awaited by those who await this.
-    if (this.#queue.length > 0) return this.#flush().then(this.#taken);
+    if (this.#queue.length > 0) return this.#writeNext();
     this.#flushing = null;
-    return true;
+    this.#idle();
+    return undefined;
   };
 
-  readonly #failed = (): boolean => {
-    this.#lose();
-    return this.#taken();
-  };
-
-  /** Whom the guard cuts off has to take nothing. */
-  readonly #taken = (): boolean => this.#guard.cut || !this.lost;
-
-  async #flush(): Promise<void> {
-    try {
-      while (this.#queue.length > 0) {
-        const octets = this.#next();
-        await this.#transport.write(octets);
-        this.octets += octets.length;
-      }
-      this.#flushing = null;
-    } catch {
-      this.#lose();
-    }
-  }
-
-  #lose(): void {
+  readonly #failed = (): void => {
     this.lost = true;
     this.#queue.length = 0;
     this.#flushing = null;
-  }
+    this.#idle();
+  };
 
   /** The first of the queue, with as many of those behind it as go into one small write. */
   #next(): Uint8Array {
     const queue = this.#queue;
+    if (queue.length === 1) return queue.pop()!;
     let octets = queue[0]!.length;
     let count = 1;
     while (count < queue.length && octets + queue[count]!.length <= JOINED_OCTETS) {

@@ -95,8 +95,8 @@ export async function relay(
   );
   options.began?.(() => [toUpstream.octets, toClient.octets]);
 
-  // First what the mail server said before it heard any of the rest: it is no answer to that.
-  const upstreamSide = toClient.run().then(async (end) => {
+  const upstreamSide = async () => {
+    const end = await toClient.run();
     endedBy ??= guarded?.cutForClient ? "client" : "upstream";
     await guarded?.upstreamEnded();
     if (end === "sink_lost") {
@@ -105,13 +105,14 @@ export async function relay(
       return;
     }
     // A message that was refused may have an end that is waited for, and answered.
-    await guarded?.over;
+    await guarded?.over();
     // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
     toUpstream.discard();
     upstream.close();
     if (!parted) await endClient(client, toUpstream, deadline, ports.clock);
-  });
-  const clientSide = toUpstream.run().then(async (end) => {
+  };
+  const clientSide = async () => {
+    const end = await toUpstream.run();
     if (end === "parted") {
       parted = true;
       client.close();
@@ -124,8 +125,9 @@ export async function relay(
     if (end === "eof" && options.halfClose) await upstream.closeWrite();
     else if (end !== "sink_lost") upstream.close();
     // A mail server that takes no more input may have said why: its direction decides what follows.
-  });
-  await Promise.all([clientSide, upstreamSide]);
+  };
+  // First what the mail server said before it heard any of the rest: it is no answer to that.
+  await Promise.all([upstreamSide(), clientSide()]);
   deadline.disarm();
   client.close();
   upstream.close();
@@ -148,7 +150,7 @@ async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, cl
   const linger = clock.deadline(() => client.close());
   linger.arm(LINGER_MS);
   await client.closeWrite();
-  await toUpstream.finished;
+  await toUpstream.run();
   linger.disarm();
 }
 
@@ -162,14 +164,18 @@ interface Passage {
   awaited(): void;
   /** The read has given so many octets. */
   heard(octets: number): void;
-  /** Settles when `bytes` may be used again; false when nothing more is taken. Never rejects. */
-  pass(bytes: Uint8Array): Promise<boolean>;
+  /** Passes `bytes` on. Settles when they may be used again; null: now. Never rejects. */
+  pass(bytes: Uint8Array): Promise<unknown> | null;
+  /** Whether more is taken. */
+  readonly open: boolean;
 }
 
 /** Octets pass as they are. */
 class BlindPassage implements Passage {
   readonly #to: Transport;
+  #length = 0;
   octets = 0;
+  open = true;
 
   constructor(to: Transport) {
     this.#to = to;
@@ -182,15 +188,18 @@ class BlindPassage implements Passage {
   awaited(): void {}
   heard(): void {}
 
-  async pass(bytes: Uint8Array): Promise<boolean> {
-    try {
-      await this.#to.write(bytes);
-    } catch {
-      return false;
-    }
-    this.octets += bytes.length;
-    return true;
+  pass(bytes: Uint8Array): Promise<void> {
+    this.#length = bytes.length;
+    return this.#to.write(bytes).then(this.#passed, this.#lost);
   }
+
+  readonly #passed = (): void => {
+    this.octets += this.#length;
+  };
+
+  readonly #lost = (): void => {
+    this.open = false;
+  };
 }
 
 /** What the client says passes the guard. */
@@ -205,6 +214,10 @@ class ClientPassage implements Passage {
     return this.#flow.octetsToUpstream;
   }
 
+  get open(): boolean {
+    return this.#flow.takesFromClient;
+  }
+
   parting(): Promise<boolean> | null {
     return this.#flow.parting();
   }
@@ -217,7 +230,7 @@ class ClientPassage implements Passage {
     this.#flow.clientHeard(octets);
   }
 
-  pass(bytes: Uint8Array): Promise<boolean> {
+  pass(bytes: Uint8Array): Promise<unknown> | null {
     return this.#flow.fromClient(bytes);
   }
 }
@@ -234,6 +247,10 @@ class UpstreamPassage implements Passage {
     return this.#flow.octetsToClient;
   }
 
+  get open(): boolean {
+    return this.#flow.takesFromUpstream;
+  }
+
   parting(): null {
     return null;
   }
@@ -241,7 +258,7 @@ class UpstreamPassage implements Passage {
   awaited(): void {}
   heard(): void {}
 
-  pass(bytes: Uint8Array): Promise<boolean> {
+  pass(bytes: Uint8Array): Promise<unknown> | null {
     return this.#flow.fromUpstream(bytes);
   }
 }
@@ -254,12 +271,10 @@ class Pump {
   readonly #alive: () => void;
   readonly #buffers: BufferPool;
   #discarding = false;
-  #finish: () => void = () => {};
+  #running: Promise<PumpEnd> | null = null;
   ended = false;
   /** Text of the error when the source reset its connection. */
   reset: string | null = null;
-  /** Settles when the pump has ended. */
-  readonly finished: Promise<void>;
 
   constructor(from: Transport, to: Passage, first: Uint8Array, alive: () => void, buffers: BufferPool) {
     this.#from = from;
@@ -267,7 +282,6 @@ class Pump {
     this.#first = first;
     this.#alive = alive;
     this.#buffers = buffers;
-    this.finished = new Promise((resolve) => this.#finish = resolve);
   }
 
   get octets(): number {
@@ -279,21 +293,21 @@ class Pump {
     this.#discarding = true;
   }
 
-  async run(): Promise<PumpEnd> {
-    try {
-      return await this.#pump();
-    } finally {
-      this.ended = true;
-      this.#finish();
-    }
+  /** Begins at the first call; settles when the pump has ended. */
+  run(): Promise<PumpEnd> {
+    return this.#running ??= this.#run();
   }
 
-  async #pump(): Promise<PumpEnd> {
-    if (this.#first.length > 0 && !await this.#pass(this.#first)) return "sink_lost";
+  async #run(): Promise<PumpEnd> {
     const small = this.#buffers.take(SMALL_OCTETS);
     let flow: Uint8Array | null = null;
     let quiet = 0;
     try {
+      if (this.#first.length > 0) {
+        const passing = this.#to.pass(this.#first);
+        if (passing !== null) await passing;
+        if (!this.#passed()) return "sink_lost";
+      }
       while (true) {
         const buffer: Uint8Array = flow ?? small;
         let count: number | null;
@@ -310,7 +324,9 @@ class Pump {
         if (!this.#discarding) {
           this.#to.heard(count);
           this.#alive();
-          if (!await this.#pass(buffer.subarray(0, count))) return "sink_lost";
+          const passing = this.#to.pass(buffer.subarray(0, count));
+          if (passing !== null) await passing;
+          if (!this.#passed()) return "sink_lost";
         }
         if (flow === null) {
           if (count === SMALL_OCTETS) flow = this.#buffers.takeFlow();
@@ -323,14 +339,16 @@ class Pump {
         }
       }
     } finally {
+      this.ended = true;
       if (flow !== null) this.#buffers.give(flow);
       this.#buffers.give(small);
     }
   }
 
-  async #pass(bytes: Uint8Array): Promise<boolean> {
+  /** Octets were passed on; false when no more are taken. */
+  #passed(): boolean {
     // Discarding began while the write was under way: the sink was closed on purpose.
-    if (!await this.#to.pass(bytes)) return this.#discarding;
+    if (!this.#to.open) return this.#discarding;
     this.#alive();
     return true;
   }

@@ -1,4 +1,4 @@
-import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import type { ConnectionError, SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
 import { toSocketAddress } from "./socket_address.ts";
 
@@ -12,6 +12,10 @@ export class SocketTransport implements Transport {
   #handedOver = false;
   #heir: { close(): void } | null = null;
   #writeEnded = false;
+  /** What is being written. */
+  #writing: Uint8Array = NOTHING;
+  /** Made at the first write. */
+  #written: ((octets: number) => Promise<void> | undefined) | null = null;
 
   constructor(socket: Deno.Conn, tls: TlsFacts | null = null) {
     this.#socket = socket;
@@ -28,16 +32,20 @@ export class SocketTransport implements Transport {
     return this.#remote ??= toSocketAddress(this.#socket.remoteAddr);
   }
 
-  // Reads and writes are most of what is done for a session: one promise more each, and no async function.
+  // Reads and writes are most of what is done for a session: one promise more each, no async function and no closure.
 
   read(into: Uint8Array): Promise<number | null> {
-    return this.#socket.read(into).then(undefined, (error) => this.#fail(error, "read"));
+    return this.#socket.read(into).then(undefined, readFailed);
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    return this.#socket.write(bytes).then((written) => {
-      if (written < bytes.length) return this.write(bytes.subarray(written));
-    }, (error) => this.#fail(error, "write"));
+    this.#writing = bytes;
+    return this.#socket.write(bytes).then(this.#written ??= (octets) => this.#writeRest(octets), writeFailed);
+  }
+
+  #writeRest(written: number): Promise<void> | undefined {
+    const bytes = this.#writing;
+    return written < bytes.length ? this.write(bytes.subarray(written)) : undefined;
   }
 
   async closeWrite(): Promise<void> {
@@ -76,10 +84,22 @@ export class SocketTransport implements Transport {
       return layer;
     });
   }
+}
 
-  #fail(error: unknown, doing: string): never {
-    throw this.#closed || this.#handedOver ? closedError() : toConnectionError(error, doing);
-  }
+const NOTHING = new Uint8Array(0);
+
+function readFailed(error: unknown): never {
+  throw failure(error, "read");
+}
+
+function writeFailed(error: unknown): never {
+  throw failure(error, "write");
+}
+
+/** What the runtime says of a socket that we closed, or gave away, tells nothing more than that. */
+function failure(error: unknown, doing: string): ConnectionError {
+  const lost = toConnectionError(error, doing);
+  return lost.code === "closed" ? closedError() : lost;
 }
 
 function isTcp(socket: Deno.Conn): socket is Deno.TcpConn {
