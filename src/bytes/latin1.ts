@@ -34,7 +34,7 @@ export function encodeLatin1Into(text: string, buffer: Uint8Array): Uint8Array {
     const unit = text.charCodeAt(i);
     buffer[i] = unit <= 0xff ? unit : 0x3f;
   }
-  return octets === buffer.length ? buffer : buffer.subarray(0, octets);
+  return partOf(buffer, 0, octets);
 }
 
 /**
@@ -51,9 +51,14 @@ export function decodeLatin1(bytes: Uint8Array, start = 0, end: number = bytes.l
 }
 
 function decodeChunk(bytes: Uint8Array, start: number, end: number): string {
-  const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+  const part = partOf(bytes, start, end);
   // `apply` takes any array-like; the declared type knows only number[].
   return String.fromCharCode.apply(null, part as unknown as number[]);
+}
+
+/** The octets from `start` to before `end` where they lie: `bytes` itself where that is all, as views are not free. */
+export function partOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
 /** Joins octets into one new array. */

@@ -9,12 +9,14 @@
  *
  * @module
  */
-import { decodeLatin1 } from "./latin1.ts";
+import { decodeLatin1, partOf } from "./latin1.ts";
 
 /** Size of the first buffer: a line of most dialogues. V8 keeps arrays of so many octets on its heap. */
 const FIRST_OCTETS = 64;
 /** Size of the second buffer, and the largest that an empty queue keeps. */
 const KEPT_OCTETS = 512;
+/** So many octets are copied by hand, as that takes less time than to make a view of them. */
+const SHORT_OCTETS = 128;
 const NOTHING = new Uint8Array(0);
 
 /** Octets that were pushed and not yet taken. Who pushes keeps the bound: it grows as needed. */
@@ -28,11 +30,14 @@ export class OctetQueue {
     return this.#end - this.#start;
   }
 
-  /** Appends a copy. */
-  push(bytes: Uint8Array): void {
-    if (this.#end + bytes.length > this.#buffer.length) this.#makeRoom(bytes.length);
-    this.#buffer.set(bytes, this.#end);
-    this.#end += bytes.length;
+  /** Appends a copy of the first `count` of `bytes`. */
+  push(bytes: Uint8Array, count: number = bytes.length): void {
+    if (this.#end + count > this.#buffer.length) this.#makeRoom(count);
+    const buffer = this.#buffer;
+    const at = this.#end;
+    if (count > SHORT_OCTETS) buffer.set(partOf(bytes, 0, count), at);
+    else for (let i = 0; i < count; i++) buffer[at + i] = bytes[i]!;
+    this.#end = at + count;
   }
 
   #makeRoom(octets: number): void {
@@ -43,7 +48,7 @@ export class OctetQueue {
     } else {
       const least = needed <= FIRST_OCTETS ? FIRST_OCTETS : KEPT_OCTETS;
       const larger = new Uint8Array(Math.max(least, needed, length * 2));
-      larger.set(this.#buffer.subarray(this.#start, this.#end));
+      if (length > 0) larger.set(this.#buffer.subarray(this.#start, this.#end));
       this.#buffer = larger;
     }
     this.#start = 0;

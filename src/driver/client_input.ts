@@ -43,17 +43,18 @@ export class ClientInput {
   }
 
   /**
-   * Waits for more; false at the end of the stream.
+   * Waits for more, which has to be taken; null at the end of the stream.
    * @throws {ConnectionError}
    */
-  async read(transport: Transport): Promise<boolean> {
-    const { buffer } = this;
-    const read = this.#begun ?? transport.read(buffer);
+  read(transport: Transport): Promise<number | null> {
+    const read = this.#begun ?? transport.read(this.buffer);
     this.#begun = null;
-    const count = await read;
-    if (count === null) return false;
-    this.#framer.feed(buffer.subarray(0, count));
-    return true;
+    return read;
+  }
+
+  /** Takes the `count` octets that {@linkcode read} gave. */
+  take(count: number): void {
+    this.#framer.feed(this.buffer, count);
   }
 
   /** The next command line, of at most `limit` octets. */

@@ -4,7 +4,9 @@ import type { SpokenReply } from "../session/replies.ts";
 
 /** Replies on their way to the client: those to pipelined commands go out in one write. */
 export class ClientOutput {
-  #replies: Uint8Array[] = [];
+  /** The first reply that waits; most clients hear one before they say more. */
+  #first: Uint8Array | null = null;
+  #others: Uint8Array[] | null = null;
   #octets = 0;
   #writing = false;
 
@@ -13,29 +15,35 @@ export class ClientOutput {
     return this.#octets;
   }
 
-  /** Whether a write is under way, so that a reply may be half sent. */
+  /** Whether a write is under way or has failed, so that a reply may be half sent. */
   get writing(): boolean {
     return this.#writing;
   }
 
-  push(reply: SpokenReply): void {
-    this.#replies.push(reply.bytes);
-    this.#octets += reply.bytes.length;
+  push({ bytes }: SpokenReply): void {
+    this.#octets += bytes.length;
+    if (this.#first === null) this.#first = bytes;
+    else (this.#others ??= []).push(bytes);
   }
 
   /**
    * Writes what waits.
    * @throws {ConnectionError}
    */
-  async flush(transport: Transport): Promise<void> {
-    const bytes = this.#replies.length === 1 ? this.#replies[0]! : concatBytes(this.#replies);
-    this.#replies = [];
+  flush(transport: Transport): Promise<null> {
+    const first = this.#first ?? NOTHING;
+    const bytes = this.#others === null ? first : concatBytes([first, ...this.#others]);
+    this.#first = null;
+    this.#others = null;
     this.#octets = 0;
     this.#writing = true;
-    try {
-      await transport.write(bytes);
-    } finally {
-      this.#writing = false;
-    }
+    return transport.write(bytes).then(this.#written);
   }
+
+  readonly #written = (): null => {
+    this.#writing = false;
+    return null;
+  };
 }
+
+const NOTHING = new Uint8Array(0);

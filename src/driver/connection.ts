@@ -404,23 +404,35 @@ export class Connection implements BoardedSession {
   // The dialogue ----------------------------------------------------------------------------------------------
 
   async #dialogue(): Promise<void> {
+    let event: ClientEvent | null = null;
     while (this.#ended === null) {
-      const line = this.#nextLine();
-      if (line === null) {
-        if (this.#state.phase === "ready" && this.#input.beginsBinary && !this.#server.rules.compat) {
-          await this.#advance({ kind: "binary", begin: this.#input.beginning() });
-        }
-        await this.#flush();
-        if (!await this.#read()) this.#over("client_closed");
+      event ??= this.#heard();
+      if (event === null) {
+        const flushed = this.#flush();
+        if (flushed !== null) await flushed;
+        this.#expectMore();
+        this.#take(await this.#input.read(this.#transport));
         continue;
       }
-      if (line !== LINE_TOO_LONG) this.#deadline.arm(this.#idleTimeout());
-      await this.#advance(
-        line === LINE_TOO_LONG
-          ? { kind: "line_too_long", begin: this.#input.beginning() }
-          : { kind: "line", line, more: this.#input.pending > 0 },
-      );
+      const effects = this.#step(event);
+      event = null;
+      for (const effect of effects) {
+        const done = this.#perform(effect);
+        if (done !== null) event = await done;
+      }
     }
+  }
+
+  /** The next of what the client has said, or null. */
+  #heard(): ClientEvent | null {
+    const line = this.#nextLine();
+    if (line === null) {
+      const binary = this.#input.beginsBinary && this.#state.phase === "ready" && !this.#server.rules.compat;
+      return binary ? { kind: "binary", begin: this.#input.beginning() } : null;
+    }
+    if (line === LINE_TOO_LONG) return { kind: "line_too_long", begin: this.#input.beginning() };
+    this.#deadline.arm(this.#idleTimeout());
+    return { kind: "line", line, more: this.#input.pending > 0 };
   }
 
   #nextLine(): string | null | LineTooLong {
@@ -429,42 +441,46 @@ export class Connection implements BoardedSession {
     return this.#input.nextCommand(this.#server.settings.smtp_client_buffer);
   }
 
-  async #read(): Promise<boolean> {
+  /** The client is to be read, unless the session is to end now. */
+  #expectMore(): void {
     if (this.#drain === "now") this.interrupt("drain");
     if (this.#ended !== null) throw SESSION_OVER;
-    const read = await this.#input.read(this.#transport);
-    if (read) this.#log.introduce();
-    return read;
   }
 
-  async #advance(event: ClientEvent): Promise<void> {
-    const step = stepClient(this.#state, event, this.#server.rules);
-    this.#state = step.state;
-    if ("known" in step.state) this.#known = step.state.known;
-    for (const effect of step.effects) {
-      const done = this.#perform(effect);
-      if (done !== undefined) await done;
-    }
+  #take(count: number | null): void {
+    if (count === null) this.#over("client_closed");
+    this.#input.take(count);
+    this.#log.introduce();
   }
 
-  /** Performs one effect; nothing is returned where nothing has to be waited for. */
-  #perform(effect: ClientEffect): Promise<void> | undefined {
+  #step(event: ClientEvent): readonly ClientEffect[] {
+    const { state, effects } = stepClient(this.#state, event, this.#server.rules);
+    this.#state = state;
+    if ("known" in state) this.#known = state.known;
+    return effects;
+  }
+
+  /**
+   * Performs one effect; null where nothing has to be waited for. What comes of it is the machine's next event: such an
+   * effect is the last of its step.
+   */
+  #perform(effect: ClientEffect): Promise<ClientEvent | null> | Promise<null> | null {
     switch (effect.do) {
       case "reply":
         this.#output.push(effect.reply);
         if (effect.verb !== null) this.#services.metrics.command(effect.verb, effect.reply.code);
-        return this.#output.octets > OUTPUT_OCTETS ? this.#flush() : undefined;
+        return this.#output.octets > OUTPUT_OCTETS ? this.#flush() : null;
       case "note":
         this.#log.note("info", effect.event, effect.message);
-        return undefined;
+        return null;
       case "foreign":
         this.#services.metrics.count("not_smtp", effect.protocol);
         this.#log.note("info", "not_smtp", `client does not speak SMTP: ${effect.protocol}`, {
           protocol: effect.protocol,
         });
-        return undefined;
+        return null;
       case "admit_tls":
-        return this.#advance({ kind: "tls_admitted", admitted: this.#admitHandshake("starttls") });
+        return Promise.resolve({ kind: "tls_admitted", admitted: this.#admitHandshake("starttls") });
       case "start_tls":
         return this.#upgrade();
       case "ask":
@@ -480,7 +496,7 @@ export class Connection implements BoardedSession {
     }
   }
 
-  async #upgrade(): Promise<void> {
+  async #upgrade(): Promise<ClientEvent> {
     await this.#flush();
     if (this.#input.pending > 0) {
       this.#log.note(
@@ -494,48 +510,52 @@ export class Connection implements BoardedSession {
     this.#context.starttls = true;
     await this.#startTls();
     this.#enterCommandPhase();
-    await this.#advance({ kind: "tls_started" });
+    return { kind: "tls_started" };
   }
 
-  async #ask(question: ClientQuestion): Promise<void> {
-    await this.#flush();
+  async #ask(question: ClientQuestion): Promise<ClientEvent> {
+    const flushed = this.#flush();
+    if (flushed !== null) await flushed;
     this.#log.asked(question);
-    if (this.#limits !== null && !await this.#mayAsk(this.#limits, question)) return;
+    const limits = this.#limits;
+    if (limits !== null) {
+      const refusal = await this.#mayAsk(limits, question);
+      if (refusal !== null) return this.#turnAway(refusal);
+    }
     const answer = await this.#askUnlessHeld(question);
     this.#log.answer(answer, question);
-    if (this.#limits !== null) {
+    if (limits !== null) {
       const login = answer.kind === "accepted" ? effectiveLogin(question, answer) : "";
-      const refusal = await this.#limits.answered(question, answer, login);
+      const refusal = await limits.answered(question, answer, login);
       if (this.#ended !== null) throw SESSION_OVER;
-      if (refusal !== null) return await this.#turnAway(refusal);
+      if (refusal !== null) return this.#turnAway(refusal);
     }
     // While the answer is waited for no deadline of the session runs (spec §2.9); now it does again.
     if (answer.kind !== "accepted") this.#enterCommandPhaseAfresh();
-    await this.#advance({ kind: "answered", answer });
+    return { kind: "answered", answer };
   }
 
   /** Asks once the user is not held back: whoever is held moves, and the answer of before is no longer true. */
   async #askUnlessHeld(question: ClientQuestion): Promise<AuthAnswer> {
-    if (await this.#heldBack(question.user) === "late") return HELD_TOO_LONG;
+    if (this.#isHeld(question.user) && await this.#heldBack(question.user) === "late") return HELD_TOO_LONG;
     const answer = await this.#askService(question);
     if (answer.kind !== "accepted") return answer;
     // The service may know him by another name.
-    switch (await this.#heldBack(effectiveLogin(question, answer))) {
-      case "free":
-        return answer;
-      case "released":
-        return await this.#askService(question);
-      case "late":
-        return HELD_TOO_LONG;
-    }
+    const user = effectiveLogin(question, answer);
+    if (!this.#isHeld(user)) return answer;
+    return await this.#heldBack(user) === "late" ? HELD_TOO_LONG : await this.#askService(question);
+  }
+
+  #isHeld(user: string): boolean {
+    const { holds } = this.#services;
+    return holds !== null && user !== "" && holds.has(user);
   }
 
   async #heldBack(user: string): Promise<HoldEnd> {
     const { holds, clock } = this.#services;
-    if (holds === null || user === "" || !holds.has(user)) return "free";
     this.#enterPhase("waiting", "held back", null);
     this.#log.note("notice", "sign_in_held", "sign-in waits until the operator releases the user");
-    const end = await holds.wait(user, clock, this.#signal);
+    const end = await holds!.wait(user, clock, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     return end;
   }
@@ -564,8 +584,8 @@ export class Connection implements BoardedSession {
     return answer;
   }
 
-  /** Whether limits let the question be asked; the client has had its answer when they do not. */
-  async #mayAsk(limits: SessionLimits, question: ClientQuestion): Promise<boolean> {
+  /** Whether limits let the question be asked: null when they do. */
+  async #mayAsk(limits: SessionLimits, question: ClientQuestion): Promise<LimitRefusal | null> {
     this.#enterPhase("asking", "checking limits", null);
     let refusal: LimitRefusal | null;
     if (question.method === "none") {
@@ -579,27 +599,26 @@ export class Connection implements BoardedSession {
       refusal = leave.kind === "may" ? null : leave.refusal;
     }
     if (this.#ended !== null) throw SESSION_OVER;
-    if (refusal !== null) await this.#turnAway(refusal);
-    return refusal === null;
+    return refusal;
   }
 
-  async #turnAway({ reply, outcome, close }: LimitRefusal): Promise<void> {
+  #turnAway({ reply, outcome, close }: LimitRefusal): ClientEvent {
     this.#enterCommandPhaseAfresh();
-    await this.#advance({ kind: "limited", reply, outcome, close });
+    return { kind: "limited", reply, outcome, close };
   }
 
-  async #wait(milliseconds: number): Promise<void> {
+  async #wait(milliseconds: number): Promise<ClientEvent> {
     this.#enterPhase("waiting", "in auth state", null);
     await this.#services.clock.sleep(milliseconds, this.#signal);
     if (this.#ended !== null) throw SESSION_OVER;
     this.#enterCommandPhaseAfresh();
-    await this.#advance({ kind: "waited" });
+    return { kind: "waited" };
   }
 
   async #connect(
     question: ClientQuestion,
     answer: Extract<AuthAnswer, { kind: "accepted" }>,
-  ): Promise<void> {
+  ): Promise<ClientEvent> {
     this.#enterPhase("connecting", "connecting to upstream", null);
     const login = effectiveLogin(question, answer);
     this.#context.login = login === "" ? null : login;
@@ -637,7 +656,7 @@ export class Connection implements BoardedSession {
       this.#upstream = result;
       if (this.#ended !== null) throw SESSION_OVER;
       this.#log.upstreamReady(result.transport);
-      return await this.#advance({ kind: "upstream_ready", rcptReply: passedOn(result.reply) });
+      return { kind: "upstream_ready", rcptReply: passedOn(result.reply) };
     }
     if (this.#ended !== null) throw SESSION_OVER;
     // Another answer may be right by now: another password, another mail server.
@@ -647,7 +666,7 @@ export class Connection implements BoardedSession {
     this.#enterCommandPhase();
     // Only a refusal can be passed on: a 2xx or 3xx of a step that the client never took would say the wrong thing.
     const pass = this.#server.settings.proxy_pass_error_message && (result.reply?.code ?? 0) >= 400;
-    await this.#advance({ kind: "upstream_failed", reply: pass ? passedOn(result.reply) : null });
+    return { kind: "upstream_failed", reply: pass ? passedOn(result.reply) : null };
   }
 
   #clientFacts(): ClientFacts {
@@ -661,7 +680,7 @@ export class Connection implements BoardedSession {
     };
   }
 
-  async #relay(): Promise<void> {
+  async #relay(): Promise<never> {
     const upstream = this.#upstream!;
     this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
     await this.#flush();
@@ -735,10 +754,11 @@ export class Connection implements BoardedSession {
 
   // Output, phases, the end -------------------------------------------------------------------------------------
 
-  async #flush(): Promise<void> {
-    if (this.#output.octets === 0) return;
+  /** Writes what is to be said; null when that is nothing. */
+  #flush(): Promise<null> | null {
+    if (this.#output.octets === 0) return null;
     if (this.#ended !== null) throw SESSION_OVER;
-    await this.#output.flush(this.#transport);
+    return this.#output.flush(this.#transport);
   }
 
   #enterCommandPhase(): void {

@@ -226,7 +226,7 @@ class Opening {
       if (reply === null) {
         const count = await this.#transport!.read(this.#buffer);
         if (count === null) return this.#failed("closed", "upstream closed the connection", null);
-        reader.feed(this.#buffer.subarray(0, count));
+        reader.feed(this.#buffer, count);
         continue;
       }
       if ("kind" in reply) {

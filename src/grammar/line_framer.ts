@@ -33,8 +33,9 @@ export class LineFramer {
     return this.#octets.at(0);
   }
 
-  feed(bytes: Uint8Array): void {
-    this.#octets.push(bytes);
+  /** Takes the first `count` of `bytes`. */
+  feed(bytes: Uint8Array, count: number = bytes.length): void {
+    this.#octets.push(bytes, count);
   }
 
   /**

@@ -57,8 +57,9 @@ export class ReplyReader {
     return this.#octets.length;
   }
 
-  feed(bytes: Uint8Array): void {
-    this.#octets.push(bytes);
+  /** Takes the first `count` of `bytes`. */
+  feed(bytes: Uint8Array, count: number = bytes.length): void {
+    this.#octets.push(bytes, count);
   }
 
   /**

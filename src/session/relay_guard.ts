@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { decodeLatin1, encodeLatin1 } from "../bytes/latin1.ts";
+import { decodeLatin1, encodeLatin1, partOf } from "../bytes/latin1.ts";
 import { DataFramer } from "../grammar/data_framer.ts";
 import { type Capabilities, parseEhlo } from "../grammar/ehlo.ts";
 import { formatReply } from "../grammar/reply.ts";
@@ -235,13 +235,13 @@ export class RelayGuard implements ReplyListener {
       if (lineFeed >= 0 && this.#command.length === 0 && end - next <= this.#rules.commandOctets) {
         const passes = this.#readCommand(chunk, next, lineFeed);
         if (passes !== true) {
-          if (next > from) this.toUpstream.push(chunk.subarray(from, next));
+          if (next > from) this.toUpstream.push(partOf(chunk, from, next));
           if (passes !== false) this.toUpstream.push(passes);
           from = end;
         }
         this.#obeyed();
       } else {
-        if (next > from) this.toUpstream.push(chunk.subarray(from, next));
+        if (next > from) this.toUpstream.push(partOf(chunk, from, next));
         from = end;
         if (!this.#command.add(chunk, next, end)) {
           this.#refuse("line_too_long", this.#rules.replies.commandTooLong, "other", true);
@@ -254,7 +254,7 @@ export class RelayGuard implements ReplyListener {
       }
       next = end;
     }
-    if (next > from) this.toUpstream.push(chunk.subarray(from, next));
+    if (next > from) this.toUpstream.push(partOf(chunk, from, next));
     return next;
   }
 
@@ -459,7 +459,7 @@ export class RelayGuard implements ReplyListener {
     const end = Math.min(chunk.length, at + this.#chunkLeft);
     this.#chunkLeft -= end - at;
     if (this.#chunkPasses) {
-      this.toUpstream.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+      this.toUpstream.push(partOf(chunk, at, end));
       const transaction = this.#lastChunkOf ?? this.#transaction;
       if (transaction !== null) transaction.octets += end - at;
     }

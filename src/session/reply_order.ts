@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeLatin1 } from "../bytes/latin1.ts";
+import { decodeLatin1, partOf } from "../bytes/latin1.ts";
 import { lineFeedIn, replyCode } from "../grammar/reply_lines.ts";
 import type { RelayedVerb } from "../grammar/relayed_command.ts";
 import type { GuardRefusal } from "../ports/telemetry.ts";
@@ -160,7 +160,7 @@ export class ReplyOrder {
   }
 
   #pass(chunk: Uint8Array, from: number, to: number): void {
-    if (to > from) this.out.push(chunk.subarray(from, to));
+    if (to > from) this.out.push(partOf(chunk, from, to));
   }
 
   /** Reads one line; `#code` is 0 behind the last one of a reply. */
