@@ -15,7 +15,7 @@ const PAGE_OCTETS = 65_536;
 /** Where octets are copied to that lie elsewhere. */
 const COPY_OCTETS = PAGE_OCTETS;
 /** Memory is taken from the system when it is written to, not before. */
-const BUFFERS_OCTETS = 16 * 1024 * 1024;
+const BUFFERS_OCTETS = 32 * 1024 * 1024;
 
 /** Fewer octets than these are not worth the call. */
 export const LEAST_CLEAN_OCTETS = BLOCK_OCTETS + LOOK_AHEAD_OCTETS;

@@ -8,11 +8,14 @@ export const SMALL_OCTETS = 2_048;
 export const MEDIUM_OCTETS = 65_536;
 /** What a relay reads into while data flows, in octets. Fewer and larger reads save system calls. */
 export const LARGE_OCTETS = 262_144;
+/** What a relay reads into while data flows so fast that a read fills a large buffer, in octets. */
+export const HUGE_OCTETS = 1_048_576;
 
-/** How many flow buffers may be lent at a time: 16 MiB of large ones, then 64 MiB of medium ones. */
-const MAX_LENT = { [LARGE_OCTETS]: 64, [MEDIUM_OCTETS]: 1_024 } as const;
+/** How many flow buffers may be lent at a time: 16 MiB of huge and of large ones, then 64 MiB of medium ones. */
+const MAX_LENT = { [HUGE_OCTETS]: 16, [LARGE_OCTETS]: 64, [MEDIUM_OCTETS]: 1_024 } as const;
 
-type PooledOctets = typeof COMMAND_OCTETS | typeof SMALL_OCTETS | typeof MEDIUM_OCTETS | typeof LARGE_OCTETS;
+type FlowOctets = keyof typeof MAX_LENT;
+type PooledOctets = typeof COMMAND_OCTETS | typeof SMALL_OCTETS | FlowOctets;
 
 /**
  * Lends read buffers. Flow buffers go to connections while data flows, so that idle ones need not own any, and only so
@@ -25,8 +28,9 @@ export class BufferPool {
     [SMALL_OCTETS]: [],
     [MEDIUM_OCTETS]: [],
     [LARGE_OCTETS]: [],
+    [HUGE_OCTETS]: [],
   };
-  readonly #lent = { [LARGE_OCTETS]: 0, [MEDIUM_OCTETS]: 0 };
+  readonly #lent: Record<FlowOctets, number> = { [HUGE_OCTETS]: 0, [LARGE_OCTETS]: 0, [MEDIUM_OCTETS]: 0 };
   readonly #maxKept: number;
 
   /** Keeps at most `maxKept` buffers of each size that nobody borrows. */
@@ -39,28 +43,41 @@ export class BufferPool {
     return this.#take(octets);
   }
 
-  /** The largest flow buffer that is to be had, with arbitrary content; null when all are lent. */
+  /** A large or medium flow buffer, as is to be had, with arbitrary content; null when all are lent. */
   takeFlow(): Uint8Array | null {
-    for (const octets of [LARGE_OCTETS, MEDIUM_OCTETS] as const) {
-      if (this.#lent[octets] === MAX_LENT[octets]) continue;
-      this.#lent[octets]++;
-      return this.#take(octets);
-    }
-    return null;
+    return this.#takeFlow(LARGE_OCTETS) ?? this.#takeFlow(MEDIUM_OCTETS);
+  }
+
+  /** A huge flow buffer in exchange for a large one, which is given back, or `flow` itself when there is none. */
+  exchangeFlow(flow: Uint8Array): Uint8Array {
+    const huge = flow.length === LARGE_OCTETS ? this.#takeFlow(HUGE_OCTETS) : null;
+    if (huge === null) return flow;
+    this.give(flow);
+    return huge;
   }
 
   /** Returns a buffer; the caller must not use it any more, and no read into it may be under way. */
   give(buffer: Uint8Array): void {
     const octets = buffer.length as PooledOctets;
-    if (octets === LARGE_OCTETS || octets === MEDIUM_OCTETS) this.#lent[octets]--;
+    if (isFlow(octets)) this.#lent[octets]--;
     const kept = this.#kept[octets];
     if (kept.length < this.#maxKept) kept.push(buffer);
+  }
+
+  #takeFlow(octets: FlowOctets): Uint8Array | null {
+    if (this.#lent[octets] === MAX_LENT[octets]) return null;
+    this.#lent[octets]++;
+    return this.#take(octets);
   }
 
   #take(octets: PooledOctets): Uint8Array {
     const kept = this.#kept[octets].pop();
     if (kept !== undefined) return kept;
     // The guard looks at every octet that flows, and does so best where it need not copy them before.
-    return octets === LARGE_OCTETS ? scannedBuffer(octets) : new Uint8Array(octets);
+    return octets >= LARGE_OCTETS ? scannedBuffer(octets) : new Uint8Array(octets);
   }
+}
+
+function isFlow(octets: PooledOctets): octets is FlowOctets {
+  return octets in MAX_LENT;
 }

@@ -331,6 +331,7 @@ class Pump {
         if (flow === null) {
           if (count === SMALL_OCTETS) flow = this.#buffers.takeFlow();
         } else if (count >= SMALL_OCTETS) {
+          if (count === flow.length) flow = this.#buffers.exchangeFlow(flow);
           quiet = 0;
         } else if (++quiet === QUIET_READS) {
           this.#buffers.give(flow);

@@ -1,17 +1,19 @@
 /** Octets of a buffer that waits for a connection that is quiet: a TLS record with an SMTP command fits. */
 const SMALL = 2048;
 /**
- * The buffers for connections on which data flows: the second kind is for those that fill one of the first. Only so
- * many are lent at a time: a client that begins to send and stops must not hold memory that nobody else can have.
+ * The buffers for connections on which data flows; of each kind but the first for those that have filled one of the kind
+ * before. Only so many are lent at a time: a client that begins to send and stops must not hold memory that nobody else
+ * can have.
  */
 const LARGE = [
   { octets: 65_536, maxLent: 1_024 },
   { octets: 262_144, maxLent: 64 },
+  { octets: 1_048_576, maxLent: 16 },
 ] as const;
 /** A large buffer filled less than this means that the flow has ended. */
 const FLOWING = 16_384;
-/** Large buffers kept for the next connection, of each length: 5 MiB per thread. */
-const KEPT = 16;
+/** Large buffers kept for the next connection, of each length: 10 MiB per thread. */
+const KEPT = 8;
 
 const pools = LARGE.map(() => ({ kept: [] as Uint8Array[], lent: 0 }));
 

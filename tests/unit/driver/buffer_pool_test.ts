@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   BufferPool,
   COMMAND_OCTETS,
+  HUGE_OCTETS,
   LARGE_OCTETS,
   MEDIUM_OCTETS,
   SMALL_OCTETS,
@@ -37,4 +38,23 @@ Deno.test("BufferPool lends smaller flow buffers when the large ones are out, an
   assert.equal(pool.takeFlow(), null);
   pool.give(lent[0]!);
   assert.equal(pool.takeFlow()?.length, LARGE_OCTETS);
+});
+
+Deno.test("BufferPool exchanges a large flow buffer for a huge one while there are such", () => {
+  const pool = new BufferPool();
+  const flows = Array.from({ length: 17 }, () => pool.exchangeFlow(pool.takeFlow()!));
+  assert.deepEqual(flows.map(({ length }) => length), [...Array(16).fill(HUGE_OCTETS), LARGE_OCTETS]);
+  pool.give(flows[0]!);
+  assert.equal(pool.exchangeFlow(flows[16]!).length, HUGE_OCTETS);
+});
+
+Deno.test("BufferPool does not exchange what is huge or medium, and counts what was exchanged as given back", () => {
+  const pool = new BufferPool();
+  const huge = pool.exchangeFlow(pool.takeFlow()!);
+  assert.equal(pool.exchangeFlow(huge), huge);
+  const lent: Uint8Array[] = [];
+  for (let buffer = pool.takeFlow(); buffer !== null; buffer = pool.takeFlow()) lent.push(buffer);
+  assert.equal(lent.filter(({ length }) => length === LARGE_OCTETS).length, 64);
+  const medium = lent.at(-1)!;
+  assert.equal(pool.exchangeFlow(medium), medium);
 });
