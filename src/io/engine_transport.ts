@@ -15,13 +15,15 @@ const QUIET_OCTETS = 512;
 const NOTHING = new Uint8Array(0);
 
 /** A TLS connection from the first octet of its handshake: an engine and the plain connection below it. */
-export class EngineTransport implements Transport {
+export class EngineTransport implements Transport, EngineEvents {
   readonly #plain: Transport;
   readonly #engine: TlsEngine;
   readonly #received = new ReceivedOctets();
   readonly #buffers = new ReadBuffers(HANDSHAKE_OCTETS);
   /** Settles when all that the engine has made is written; never rejects. */
   #sending: Promise<void> | null = null;
+  /** Whether the engine has made more since the write that is under way began. */
+  #moreToSend = false;
   #sendError: ConnectionError | null = null;
   #facts: TlsFacts | null = null;
   #failed = false;
@@ -36,15 +38,23 @@ export class EngineTransport implements Transport {
   /** @throws {Error} when the runtime cannot start TLS. */
   constructor(plain: Transport, makeEngine: (events: EngineEvents) => TlsEngine) {
     this.#plain = plain;
-    this.#engine = makeEngine({
-      received: (clear) => this.#received.push(clear),
-      ended: () => this.#received.end(),
-      failed: (error) => {
-        this.#failed = true;
-        if (!this.#spoken) this.#alert = alertFor(error);
-        this.#received.fail(() => tlsError(error));
-      },
-    });
+    this.#engine = makeEngine(this);
+  }
+
+  // What the engine tells, while it is called.
+
+  received(clear: Uint8Array): void {
+    this.#received.push(clear);
+  }
+
+  ended(): void {
+    this.#received.end();
+  }
+
+  failed(error: Error): void {
+    this.#failed = true;
+    if (!this.#spoken) this.#alert = alertFor(error);
+    this.#received.fail(() => tlsError(error));
   }
 
   get local(): SocketAddress {
@@ -139,16 +149,19 @@ export class EngineTransport implements Transport {
     if (this.#closed) throw closedError();
     this.#engine.receive(count === null ? null : buffer.subarray(0, count));
     if (count !== null) this.#buffers.filled(count);
-    const sending = this.#flush();
-    // The alert goes out before the connection is closed. Nothing else is waited for: a reader that waits for a writer
-    // would never read again when the peer waits for us in the same way.
-    if (this.#failed) await sending;
+    // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
+    // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
+    // reader waits for a writer: it would never read again when the peer waits for us in the same way.
+    if (this.#failed) await this.#flush();
     return count;
   }
 
   /** Writes what the engine has made; nothing is returned where there is nothing. */
   #flush(): Promise<void> | undefined {
-    if (this.#sending !== null) return this.#sending;
+    if (this.#sending !== null) {
+      this.#moreToSend = true;
+      return this.#sending;
+    }
     const encrypted = this.#next();
     if (encrypted === null) return undefined;
     this.#spoken = true;
@@ -167,9 +180,10 @@ export class EngineTransport implements Transport {
   /** One write at a time, in the order in which the engine made them. */
   async #send(first: Uint8Array): Promise<void> {
     try {
-      for (let next: Uint8Array | null = first; next !== null && this.#sendError === null;) {
+      for (let next: Uint8Array | null = first; next !== null;) {
+        this.#moreToSend = false;
         await this.#plain.write(next);
-        next = this.#next();
+        next = this.#moreToSend ? this.#next() : null;
       }
     } catch (error) {
       this.#sendError = toConnectionError(error, "write");

@@ -35,9 +35,11 @@ interface Handle {
   isSessionReused(): boolean;
   getPeerCertificateChain(): { readonly certificates: readonly Uint8Array[] } | null;
   onhandshakestart: () => void;
-  onhandshakedone: () => void;
-  onerror: (error: Error) => void;
-  onread: (clear: ArrayBuffer | undefined) => void;
+  onhandshakedone: (this: Handle) => void;
+  onerror: (this: Handle, error: Error) => void;
+  onread: (this: Handle, clear: ArrayBuffer | undefined) => void;
+  /** Ours: whose handle it is. */
+  engine: TlsEngine;
 }
 
 const METHODS = [
@@ -65,6 +67,8 @@ const METHODS = [
 /** The handle's way to tell when a write is done, which here is when its octets have been taken. */
 const REQUEST = {};
 
+function nothing(): void {}
+
 /** What an engine tells, always within a call of its own methods. */
 export interface EngineEvents {
   /** Decrypted octets; they are the receiver's. */
@@ -78,24 +82,42 @@ export interface EngineEvents {
 /** One TLS connection, server side. After {@linkcode release} nothing may be called but `release`. */
 export class TlsEngine {
   readonly #handle: Handle;
+  readonly #events: EngineEvents;
   #established = false;
   #released = false;
 
   /** @throws {Error} when the runtime cannot work with `context`. */
   constructor(handle: Handle, context: object, protocols: readonly string[], events: EngineEvents) {
     this.#handle = handle;
+    this.#events = events;
     if (handle.initServerTls(context) !== 0 || handle.attachJsStream() !== 0) {
       throw new Error("Cannot start TLS: the runtime refuses the certificate or the protocols");
     }
     handle.setHandle(handle);
     handle.setAlpnProtocols([...protocols]);
-    handle.onhandshakestart = () => {};
-    handle.onhandshakedone = () => this.#established = true;
-    handle.onerror = (error) => events.failed(error);
-    handle.onread = (clear) => clear === undefined ? events.ended() : events.received(new Uint8Array(clear));
+    handle.engine = this;
+    handle.onhandshakestart = nothing;
+    handle.onhandshakedone = TlsEngine.#onHandshakeDone;
+    handle.onerror = TlsEngine.#onError;
+    handle.onread = TlsEngine.#onRead;
     if (handle.start() !== 0 || handle.readStart() !== 0) {
       throw new Error("Cannot start TLS: the runtime does not begin");
     }
+  }
+
+  // The handle's listeners are the same functions for all engines: each of its own would cost memory.
+
+  static #onHandshakeDone(this: Handle): void {
+    this.engine.#established = true;
+  }
+
+  static #onError(this: Handle, error: Error): void {
+    this.engine.#events.failed(error);
+  }
+
+  static #onRead(this: Handle, clear: ArrayBuffer | undefined): void {
+    if (clear === undefined) this.engine.#events.ended();
+    else this.engine.#events.received(new Uint8Array(clear));
   }
 
   /** Whether the handshake is done. */
