@@ -90,15 +90,13 @@ export class Generation {
   }
 
   /** Serves one connection to its end. */
-  async serve(accepted: Transport, listener: ListenerRuntime): Promise<void> {
+  serve(accepted: Transport, listener: ListenerRuntime): Promise<void> {
     const connection = new Connection(accepted, listener, this.#services);
     this.#sessions.add(connection);
-    try {
-      await connection.run();
-    } finally {
+    return connection.run().finally(() => {
       this.#sessions.delete(connection);
       if (this.#sessions.size === 0) this.#idle?.();
-    }
+    });
   }
 
   /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */

@@ -82,7 +82,19 @@ export class HttpBackend implements AuthBackend {
 
   async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
     try {
-      return await this.#ask(formatRequest(this.#template, question), signal);
+      const request = formatRequest(this.#template, question);
+      for (let repeats = 0;; repeats++) {
+        const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
+        const answer = interpretAnswer(head, this.#rules);
+        if (answer.kind !== "wait") return answer;
+        if (repeats === maxRepeats) {
+          throw new CalloutError(
+            "wait",
+            `expected an answer after ${maxRepeats} repetitions, got WAIT again`,
+          );
+        }
+        await this.#clock.sleep(answer.ms, signal);
+      }
     } catch (error) {
       if (error instanceof CalloutError) return error.toAnswer();
       return { kind: "failed", code: "closed", reason: `expected an answer, got: ${String(error)}` };
@@ -91,17 +103,5 @@ export class HttpBackend implements AuthBackend {
 
   close(): void {
     this.#pool.close();
-  }
-
-  async #ask(request: Uint8Array, signal: AbortSignal): Promise<AuthAnswer> {
-    for (let repeats = 0;; repeats++) {
-      const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
-      const answer = interpretAnswer(head, this.#rules);
-      if (answer.kind !== "wait") return answer;
-      if (repeats === maxRepeats) {
-        throw new CalloutError("wait", `expected an answer after ${maxRepeats} repetitions, got WAIT again`);
-      }
-      await this.#clock.sleep(answer.ms, signal);
-    }
   }
 }

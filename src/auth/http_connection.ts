@@ -56,7 +56,7 @@ export class HttpConnection {
     try {
       if (signal.aborted) this.close();
       await this.#transport.write(request);
-      while (this.#reader.state === "head") await this.#receive();
+      while (this.#reader.state === "head") this.#take(await this.#receive());
     } catch (error) {
       this.close();
       const message = error instanceof Error ? error.message : String(error);
@@ -90,8 +90,11 @@ export class HttpConnection {
     return head;
   }
 
-  async #receive(): Promise<void> {
-    const count = await (this.#reading ?? this.#transport.read(this.#buffer));
+  #receive(): Promise<number | null> {
+    return this.#reading ?? this.#transport.read(this.#buffer);
+  }
+
+  #take(count: number | null): void {
     this.#reading = null;
     if (count === null) this.#reader.end();
     else this.#reader.feed(this.#buffer.subarray(0, count));
@@ -101,7 +104,7 @@ export class HttpConnection {
     this.#phase = "draining";
     this.#lifetime.arm(bodyLifetimeMs);
     try {
-      while (this.#reader.state === "body") await this.#receive();
+      while (this.#reader.state === "body") this.#take(await this.#receive());
       this.#rest();
     } catch {
       // The answer is known: only the connection is lost.

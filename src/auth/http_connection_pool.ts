@@ -43,17 +43,27 @@ export class HttpConnectionPool {
    */
   async exchange(request: Uint8Array, timeoutMs: number, session: AbortSignal): Promise<HttpHead> {
     const bounds = new ExchangeBounds(this.#options.clock, timeoutMs, session);
+    let permitted = false;
     try {
       if (bounds.error !== null) throw bounds.error;
-      if (!this.#permits.tryTake() && !(await this.#permits.take(bounds.signal))) throw bounds.error;
-      try {
-        return await this.#ask(request, bounds.signal);
-      } finally {
-        this.#permits.release();
+      permitted = this.#permits.tryTake() || await this.#permits.take(bounds.signal);
+      if (!permitted) throw bounds.error;
+      const kept = this.#idle.pop();
+      if (kept !== undefined) {
+        try {
+          return await kept.exchange(request, bounds.signal);
+        } catch (error) {
+          // The service may have closed it just when we sent (RFC 9112 §9.3.1): ask once more, on a new one.
+          if (kept.answered || bounds.signal.aborted) throw error;
+        }
       }
+      const { connect, clock } = this.#options;
+      const fresh = new HttpConnection(await connect(bounds.signal), this.#owner, clock);
+      return await fresh.exchange(request, bounds.signal);
     } catch (error) {
       throw bounds.error ?? error;
     } finally {
+      if (permitted) this.#permits.release();
       bounds.lift();
     }
   }
@@ -62,21 +72,6 @@ export class HttpConnectionPool {
   close(): void {
     this.#closed = true;
     for (const connection of this.#idle.splice(0)) connection.close();
-  }
-
-  async #ask(request: Uint8Array, signal: AbortSignal): Promise<HttpHead> {
-    const kept = this.#idle.pop();
-    if (kept !== undefined) {
-      try {
-        return await kept.exchange(request, signal);
-      } catch (error) {
-        // The service may have closed it just when we sent (RFC 9112 §9.3.1): ask once more, on a new one.
-        if (kept.answered || signal.aborted) throw error;
-      }
-    }
-    const { connect, clock } = this.#options;
-    const fresh = new HttpConnection(await connect(signal), this.#owner, clock);
-    return await fresh.exchange(request, signal);
   }
 
   #keep(connection: HttpConnection): boolean {

@@ -89,6 +89,7 @@ export class OctetQueue {
 
   /** Takes everything. */
   takeAll(): Uint8Array {
+    if (this.length === 0) return NOTHING;
     const all = this.slice(0, this.length);
     this.clear();
     return all;

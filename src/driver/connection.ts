@@ -253,7 +253,8 @@ export class Connection implements BoardedSession {
       (this.#server.rules.compat ? settings.timeout : settings.session_timeout);
     this.#state = initialClientState(this.#transport.tls !== null);
     this.#output.push(this.#server.rules.replies.greeting);
-    await this.#flush();
+    const flushed = this.#flush();
+    if (flushed !== null) await flushed;
     this.#context.doing = "in auth state";
   }
 
@@ -680,10 +681,11 @@ export class Connection implements BoardedSession {
     };
   }
 
-  async #relay(): Promise<never> {
+  async #relay(): Promise<null> {
     const upstream = this.#upstream!;
     this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
-    await this.#flush();
+    const flushed = this.#flush();
+    if (flushed !== null) await flushed;
     this.#deadline.disarm();
     this.#input.release();
     const { clock, metrics } = this.#services;
@@ -710,7 +712,8 @@ export class Connection implements BoardedSession {
     metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
     metrics.relayed("to_upstream", result.octetsToUpstream);
     metrics.relayed("to_client", result.octetsToClient);
-    this.#over(relayOutcome(result));
+    this.#ended ??= relayOutcome(result);
+    return null;
   }
 
   /** What the relay goes through; null with `smtp_guard off`. */

@@ -6,8 +6,8 @@
  */
 import { decodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
 import type { Capabilities } from "../grammar/ehlo.ts";
-import { type Reply, ReplyReader } from "../grammar/reply.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Reply, type ReplyFault, ReplyReader } from "../grammar/reply.ts";
+import type { Clock, Deadline } from "../ports/clock.ts";
 import {
   ConnectionError,
   type Connector,
@@ -73,56 +73,33 @@ export type UpstreamResult =
   };
 
 /** Runs the whole way. Never rejects; when it fails, no connection is left open. `signal` ends it early. */
-export async function openUpstream(
+export function openUpstream(
   request: UpstreamRequest,
   ports: { readonly clock: Clock; readonly dialer: Connector; readonly buffers: BufferPool },
   signal: AbortSignal,
 ): Promise<UpstreamResult> {
-  const buffer = ports.buffers.take(COMMAND_OCTETS);
-  const opening = new Opening(request, ports.dialer, buffer, signal);
-  const deadline = ports.clock.deadline(() => opening.expire());
-  deadline.arm(request.connectTimeoutMs);
-  const onAbort = () => opening.abort();
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await opening.run(() => {
-      deadline.arm(request.dialogueTimeoutMs);
-      request.connected();
-    });
-  } finally {
-    deadline.disarm();
-    signal.removeEventListener("abort", onAbort);
-    ports.buffers.give(buffer);
-  }
+  return new Opening(request, ports.dialer, ports.clock).run(ports.buffers, signal);
 }
 
 const NO_CAPABILITIES: Capabilities = new Map();
+const NO_SECRETS: readonly string[] = [];
 
 class Opening {
   readonly #request: UpstreamRequest;
   readonly #dialer: Connector;
-  readonly #buffer: Uint8Array;
+  readonly #deadline: Deadline;
   readonly #dial = new AbortController();
   #transport: Transport | null = null;
   #stage = "connecting to upstream";
   #about: "server" | "client" = "server";
   #ended: "timeout" | "aborted" | null = null;
   /** What was sent, or stands in what was sent, and must not come back in a log or a reply. */
-  readonly #secrets: string[] = [];
+  #secrets: readonly string[] = NO_SECRETS;
 
-  constructor(request: UpstreamRequest, dialer: Connector, buffer: Uint8Array, signal: AbortSignal) {
+  constructor(request: UpstreamRequest, dialer: Connector, clock: Clock) {
     this.#request = request;
     this.#dialer = dialer;
-    this.#buffer = buffer;
-    if (signal.aborted) this.abort();
-  }
-
-  expire(): void {
-    this.#end("timeout");
-  }
-
-  abort(): void {
-    this.#end("aborted");
+    this.#deadline = clock.deadline(() => this.#end("timeout"));
   }
 
   #end(reason: "timeout" | "aborted"): void {
@@ -132,21 +109,32 @@ class Opening {
     this.#transport?.close();
   }
 
-  async run(connected: () => void): Promise<UpstreamResult> {
+  async run(buffers: BufferPool, signal: AbortSignal): Promise<UpstreamResult> {
+    const request = this.#request;
+    const buffer = buffers.take(COMMAND_OCTETS);
+    const abort = () => this.#end("aborted");
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    this.#deadline.arm(request.connectTimeoutMs);
     try {
       this.#doing(this.#stage);
-      const plain = await this.#dialer.connect(this.#request.target, this.#dial.signal);
+      const plain = await this.#dialer.connect(request.target, this.#dial.signal);
       this.#own(plain);
-      connected();
-      if (this.#request.proxyHeader !== null) {
+      this.#deadline.arm(request.dialogueTimeoutMs);
+      request.connected();
+      if (request.proxyHeader !== null) {
         this.#doing("sending PROXY protocol header to upstream");
         this.#about = "client";
-        await plain.write(this.#request.proxyHeader());
+        await plain.write(request.proxyHeader());
       }
-      if (this.#request.implicitTls) await this.#startTls(plain);
-      return await this.#dialogue();
+      if (request.implicitTls) await this.#startTls(plain);
+      return await this.#dialogue(buffer);
     } catch (error) {
       return this.#lost(error);
+    } finally {
+      this.#deadline.disarm();
+      signal.removeEventListener("abort", abort);
+      buffers.give(buffer);
     }
   }
 
@@ -159,29 +147,39 @@ class Opening {
     }
   }
 
-  async #startTls(plain: Transport): Promise<void> {
+  async #startTls(plain: Transport): Promise<Transport> {
     this.#doing("SSL handshaking to upstream");
+    let secured: Transport;
     try {
-      this.#own(await this.#dialer.startTls(plain, this.#request.tls));
+      secured = await this.#dialer.startTls(plain, this.#request.tls);
+      this.#own(secured);
     } catch (error) {
       this.#request.handshake(false);
       throw error;
     }
     this.#request.handshake(true);
+    return secured;
   }
 
-  async #dialogue(): Promise<UpstreamResult> {
-    const transport = () => this.#transport!;
-    const plan = this.#request.plan(transport());
+  /** Speaks until the mail server is ready, or fails; reads and writes with `buffer`. */
+  async #dialogue(buffer: Uint8Array): Promise<UpstreamResult> {
+    let transport = this.#transport!;
+    const plan = this.#request.plan(transport);
     const reader = new ReplyReader(this.#request.replyLimit);
     let state = initialUpstreamState(this.#request.implicitTls);
     this.#doing(UPSTREAM_PHASES[state.phase].doing);
     while (true) {
-      const reply = await this.#readReply(reader);
-      if (!("raw" in reply)) return reply;
+      const reply = reader.next();
+      if (reply === null) {
+        const count = await transport.read(buffer);
+        if (count === null) return this.#failed("closed", "upstream closed the connection", null);
+        reader.feed(buffer, count);
+        continue;
+      }
+      if ("kind" in reply) return this.#invalid(reply);
       let step = stepUpstream(state, { kind: "reply", reply, pending: reader.pending }, plan);
       if (step.effect.do === "start_tls") {
-        await this.#startTls(transport());
+        transport = await this.#startTls(transport);
         step = stepUpstream(step.state, { kind: "tls_started" }, plan);
       }
       state = step.state;
@@ -193,7 +191,7 @@ class Opening {
           reader.clear();
           if (effect.secret) this.#keepSecret(effect.line, plan);
           // Lock-step: nothing is read into the buffer now.
-          await transport().write(encodeLatin1Into(effect.line + "\r\n", this.#buffer));
+          await transport.write(encodeLatin1Into(effect.line + "\r\n", buffer));
           break;
         case "await":
           this.#enter(state.phase);
@@ -201,13 +199,13 @@ class Opening {
         case "ready":
           return {
             kind: "ready",
-            transport: transport(),
+            transport,
             reply: effect.reply,
             capabilities: state.capabilities ?? NO_CAPABILITIES,
             rest: reader.takeRest(),
           };
         case "fail":
-          transport().close();
+          transport.close();
           return {
             kind: "failed",
             stage: this.#stage,
@@ -220,27 +218,15 @@ class Opening {
     }
   }
 
-  async #readReply(reader: ReplyReader): Promise<Reply | UpstreamResult> {
-    while (true) {
-      const reply = reader.next();
-      if (reply === null) {
-        const count = await this.#transport!.read(this.#buffer);
-        if (count === null) return this.#failed("closed", "upstream closed the connection", null);
-        reader.feed(this.#buffer, count);
-        continue;
-      }
-      if ("kind" in reply) {
-        const message = reply.code === "too_long"
-          ? `upstream sent too long response line: "${this.#quotable(reply.text)}"`
-          : `upstream sent invalid response: "${this.#quotable(reply.text)}"`;
-        return this.#failed(reply.code, message, null);
-      }
-      return reply;
-    }
+  #invalid({ code, text }: ReplyFault): UpstreamResult {
+    const message = code === "too_long"
+      ? `upstream sent too long response line: "${this.#quotable(text)}"`
+      : `upstream sent invalid response: "${this.#quotable(text)}"`;
+    return this.#failed(code, message, null);
   }
 
   #keepSecret(line: string, plan: UpstreamPlan): void {
-    this.#secrets.push(line.slice(line.lastIndexOf(" ") + 1), plan.auth?.secret ?? "");
+    this.#secrets = [...this.#secrets, line.slice(line.lastIndexOf(" ") + 1), plan.auth?.secret ?? ""];
   }
 
   #withoutSecrets(failure: UpstreamFailure): UpstreamFailure {

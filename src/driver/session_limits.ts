@@ -47,6 +47,9 @@ export type LoginLeave =
   | { readonly kind: "refused"; readonly refusal: LimitRefusal }
   | { readonly kind: "may"; readonly delayMs: number };
 
+/** Where nothing has to be asked the answer is there at once. */
+export type LimitAnswer = LimitRefusal | null | Promise<LimitRefusal | null>;
+
 type Watched = ReturnType<typeof watchesOf> & { readonly attempt: LoginAttempt };
 
 /** One session's place among all. Made when the client's address is known. */
@@ -73,14 +76,14 @@ export class SessionLimits {
   }
 
   /** At the entrance, once: null lets the client in. */
-  async enter(): Promise<LimitRefusal | null> {
+  enter(): LimitAnswer {
     const { plan } = this.#limits;
     if (!mayConnect(plan.settings.access, this.#host)) {
       this.#metrics.count("limit_hits", "access");
       this.#log.note("warn", "access_denied", "access forbidden by rule");
       return { reply: this.#replies.denied, outcome: "denied", close: true };
     }
-    return plan.entry === null ? null : await this.#admit(admissionOf(plan.entry, this.#who), CLOSING);
+    return plan.entry === null ? null : this.#admit(admissionOf(plan.entry, this.#who), CLOSING);
   }
 
   /** Before a login is tried. */
@@ -117,9 +120,9 @@ export class SessionLimits {
   }
 
   /** For a message, a recipient, or both at once: null lets it pass. */
-  async send(what: "message" | "recipient" | "messageAndRecipient"): Promise<LimitRefusal | null> {
+  send(what: "message" | "recipient" | "messageAndRecipient"): LimitAnswer {
     const group = this.#limits.plan[what];
-    return group === null ? null : await this.#admit(admissionOf(group, this.#who), STAYING);
+    return group === null ? null : this.#admit(admissionOf(group, this.#who), STAYING);
   }
 
   /** What the guard of the relay asks; null where nothing that is sent has a limit. */

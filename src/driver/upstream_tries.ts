@@ -96,7 +96,8 @@ class Tries {
     const { health } = this.#ports;
     const resting: Candidate[] = [];
     for (const server of servers) {
-      const addresses = await this.#addressesOf(server);
+      const found = isName(server) ? await this.#resolved(server) : [server];
+      const addresses = found.length === 0 ? found : this.#withoutOwn(found, server);
       const awake = addresses.filter((address) => !health.rests(address));
       if (awake.length < addresses.length) {
         resting.push({ server, addresses: addresses.filter((address) => !awake.includes(address)) });
@@ -113,18 +114,17 @@ class Tries {
     return this.#last ?? failed("not_found", "upstream has no address");
   }
 
-  /** The addresses of a server, but for those where Postern itself listens; for none, the failure is kept. */
-  async #addressesOf(server: SocketAddress): Promise<readonly SocketAddress[]> {
-    let found: readonly SocketAddress[] = [server];
-    if (server.kind === "tcp" && parseIp(server.host) === null) {
-      this.#listener.trying(server);
-      const resolved = await this.#resolve(server);
-      if (resolved instanceof ConnectionError) {
-        this.#keep(failed(resolved.code, resolved.message), server);
-        return [];
-      }
-      found = resolved;
-    }
+  /** The addresses that the name of a server stands for; for none, the failure is kept. */
+  async #resolved(server: SocketAddress): Promise<readonly SocketAddress[]> {
+    this.#listener.trying(server);
+    const resolved = await this.#resolve(server);
+    if (!(resolved instanceof ConnectionError)) return resolved;
+    this.#keep(failed(resolved.code, resolved.message), server);
+    return [];
+  }
+
+  /** Those where Postern itself does not listen; for none, the failure is kept. */
+  #withoutOwn(found: readonly SocketAddress[], server: SocketAddress): readonly SocketAddress[] {
     const others = found.filter((address) => !this.#ports.isOwnListener(address));
     if (others.length === 0) {
       const name = formatSocketAddress(server);
@@ -164,7 +164,10 @@ class Tries {
       if (this.#exhausted) return this.#last;
       // Where there is no other, nothing is gained by leaving one alone.
       const choosing = others || addresses.length > 1;
-      const { result, reached, used } = await this.#try(server, left, choosing);
+      const request = this.#begin(server);
+      const { result, reached, used } = left.length === 1 && left[0] === server
+        ? { result: await openUpstream(request, this.#ports, this.#signal), reached: server, used: left }
+        : await this.#openFirst(request, left, choosing);
       if (result.kind === "ready") {
         if (this.#ports.health.succeeded(reached)) this.#listener.resting(reached, false);
         return result;
@@ -179,20 +182,20 @@ class Tries {
     return null;
   }
 
-  /** One try, with whichever of the addresses takes the connection first. */
-  async #try(server: SocketAddress, addresses: readonly SocketAddress[], choosing: boolean): Promise<Try> {
+  /** A try begins. */
+  #begin(server: SocketAddress): UpstreamRequest {
     if (this.#last !== null) this.#listener.failedOver(this.#last, this.#lastServer!);
     this.#listener.trying(server);
     this.#tries++;
-    const request = this.#request(server);
-    const [only] = addresses;
-    if (addresses.length === 1 && only === server) {
-      return {
-        result: await openUpstream(request, this.#ports, this.#signal),
-        reached: only,
-        used: addresses,
-      };
-    }
+    return this.#request(server);
+  }
+
+  /** One try, with whichever of the addresses takes the connection first. */
+  async #openFirst(
+    request: UpstreamRequest,
+    addresses: readonly SocketAddress[],
+    choosing: boolean,
+  ): Promise<Try> {
     const { dialer } = this.#ports;
     const used: SocketAddress[] = [];
     let reached: SocketAddress | null = null;
@@ -209,7 +212,9 @@ class Tries {
       },
     };
     const result = await openUpstream(request, { ...this.#ports, dialer: chosen }, this.#signal);
-    return reached === null ? { result, reached: server, used: addresses } : { result, reached, used };
+    return reached === null
+      ? { result, reached: request.target, used: addresses }
+      : { result, reached, used };
   }
 
   #rest(addresses: readonly SocketAddress[]): void {
@@ -236,6 +241,11 @@ interface Try {
   readonly reached: SocketAddress;
   /** Addresses that are not to be tried again. */
   readonly used: readonly SocketAddress[];
+}
+
+/** Whether the server's address has to be found first. */
+function isName(server: SocketAddress): boolean {
+  return server.kind === "tcp" && parseIp(server.host) === null;
 }
 
 /** A failure before any connection. */

@@ -59,9 +59,13 @@ export async function openListener(
 
 function toSource(socket: { accept(): Promise<Deno.Conn>; close(): void }): AcceptSource {
   return {
-    accept: async (): Promise<Transport> => new SocketTransport(await socket.accept()),
+    accept: () => socket.accept().then(toTransport),
     close: () => socket.close(),
   };
+}
+
+function toTransport(socket: Deno.Conn): Transport {
+  return new SocketTransport(socket);
 }
 
 function listenErrorCode(error: unknown): ListenErrorCode {
