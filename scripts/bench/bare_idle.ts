@@ -10,7 +10,9 @@ import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { selfSigned } from "../self_signed.ts";
 import { memory } from "./accounting.ts";
+import { BareEngine } from "./bare_engine.ts";
 import { BareStream } from "./bare_stream.ts";
+import { listenHandles } from "./floor_handles.ts";
 
 interface Pem {
   readonly certificate: string;
@@ -21,6 +23,16 @@ const KINDS = {
   "Deno.listen, accepted only": { tls: false, serve: () => accept(() => {}) },
   "Deno.listen, a read under way": { tls: false, serve: () => accept(answer) },
   "node:net": { tls: false, serve: () => listenNode(createNetServer(echo)) },
+  "handles of node:net": {
+    tls: false,
+    serve: () => {
+      const port = listenHandles(0, (handle) => {
+        kept.push(handle);
+        handle.listen((octets) => octets === null ? handle.close() : handle.send(octets));
+      });
+      console.log(port);
+    },
+  },
   "Deno.listenTls": {
     tls: true,
     serve: ({ certificate, key }: Pem) =>
@@ -36,6 +48,17 @@ const KINDS = {
       accept((connection) => {
         const options = { isServer: true, cert: certificate, key };
         echo(new TLSSocket(new BareStream(connection) as unknown as TLSSocket, options));
+      });
+    },
+  },
+  "the engine of node:tls over Deno.listen": {
+    tls: true,
+    serve: ({ certificate, key }: Pem) => {
+      const secure = BareEngine.maker(certificate, key);
+      accept((connection) => {
+        const secured = secure(connection);
+        kept.push(secured);
+        answer(secured);
       });
     },
   },
@@ -60,7 +83,7 @@ async function accept(
   }
 }
 
-async function answer(connection: Deno.Conn): Promise<void> {
+async function answer(connection: Pick<BareEngine, "read" | "write"> | Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(512);
   for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
     await connection.write(buffer.subarray(0, count));

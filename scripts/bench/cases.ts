@@ -11,6 +11,8 @@ export type LoadLetter = typeof LOADS[number];
 
 /** Loads of small things, where what the runtime costs for each is most of the whole: the floor is measured there. */
 export const FLOOR_LOADS: readonly LoadLetter[] = ["a", "b", "e", "f"];
+/** Those of them that a floor without TLS is made for. */
+export const PLAIN_FLOOR_LOADS: readonly LoadLetter[] = ["a"];
 
 /** What all kinds of loads have. */
 interface CaseFacts {

@@ -5,9 +5,7 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import { BareStream } from "./bare_stream.ts";
+import { BareEngine } from "./bare_engine.ts";
 
 const LOOPBACK = "127.0.0.1";
 const LF = 0x0a;
@@ -24,54 +22,6 @@ interface Link {
   write(octets: Uint8Array): Promise<unknown>;
   closeWrite(): Promise<unknown>;
   close(): void;
-}
-
-/** The server side of TLS. */
-class TlsLink implements Link {
-  readonly #below: Deno.TcpConn;
-  readonly #socket: TLSSocket;
-  readonly #chunks: Uint8Array[] = [];
-  #ended = false;
-  #wake = () => {};
-
-  constructor(below: Deno.TcpConn, secureContext: SecureContext) {
-    this.#below = below;
-    const stream = new BareStream(below) as unknown as TLSSocket;
-    this.#socket = new TLSSocket(stream, { isServer: true, secureContext });
-    this.#socket.on("data", (chunk: Uint8Array) => {
-      this.#chunks.push(chunk);
-      this.#wake();
-    });
-    for (const event of ["end", "close", "error", "_tlsError"]) {
-      this.#socket.on(event, () => {
-        this.#ended = true;
-        this.#wake();
-      });
-    }
-  }
-
-  async read(into: Uint8Array): Promise<number | null> {
-    if (this.#chunks.length === 0 && !this.#ended) await new Promise<void>((wake) => this.#wake = wake);
-    const chunk = this.#chunks.shift();
-    if (chunk === undefined) return null;
-    into.set(chunk);
-    return chunk.length;
-  }
-
-  write(octets: Uint8Array): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#socket.write(octets, (error) => error ? reject(error) : resolve(null));
-    });
-  }
-
-  closeWrite(): Promise<unknown> {
-    return new Promise<void>((resolve) => this.#socket.end(resolve));
-  }
-
-  close(): void {
-    this.#below.close();
-    this.#socket.destroy();
-  }
 }
 
 /** Ports of the proxy and of whom it asks. */
@@ -155,7 +105,7 @@ async function servePlain(client: Deno.TcpConn, ports: Ports): Promise<void> {
 async function serveStartTls(
   client: Deno.TcpConn,
   ports: Ports,
-  secureContext: SecureContext,
+  secure: (below: Deno.Conn) => BareEngine,
 ): Promise<void> {
   client.setNoDelay(true);
   const buffer = new Uint8Array(512);
@@ -164,7 +114,7 @@ async function serveStartTls(
     if (await client.read(buffer) === null) return client.close();
     await client.write(reply);
   }
-  const secured = new TlsLink(client, secureContext);
+  const secured = secure(client);
   if (await secured.read(buffer) === null) return secured.close();
   await secured.write(OK);
   if (await secured.read(buffer) === null) return secured.close();
@@ -180,12 +130,9 @@ async function listen(port: number, serve: (client: Deno.TcpConn) => Promise<voi
 if (import.meta.main) {
   const [plainPort, starttlsPort, auth, sink] = Deno.args.map(Number) as [number, number, number, number];
   const folder = Deno.args[4]!;
-  const context = createSecureContext({
-    cert: readFileSync(`${folder}/cert.pem`),
-    key: readFileSync(`${folder}/key.pem`),
-    minVersion: "TLSv1.2",
-  });
+  const [cert, key] = ["cert", "key"].map((name) => Deno.readTextFileSync(`${folder}/${name}.pem`));
+  const secure = BareEngine.maker(cert!, key!);
   const ports = { auth, sink };
   listen(plainPort, (client) => servePlain(client, ports));
-  listen(starttlsPort, (client) => serveStartTls(client, ports, context));
+  listen(starttlsPort, (client) => serveStartTls(client, ports, secure));
 }

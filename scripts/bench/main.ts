@@ -61,7 +61,7 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
   const machine = await describeMachine();
   const cores = navigator.hardwareConcurrency;
   console.log(Object.entries(machine).map(([name, value]) => `${name}: ${value}`).join(", ") + `\n${TERMS}`);
-  const surroundings = await prepare(processes, folder);
+  const surroundings = await prepare(processes, folder, options.floorBy);
   const cases = CASES.filter(({ load }) => options.only.includes(load))
     .map((load) => options.quick ? quickCase(load) : load);
   const runs: Run[] = [];

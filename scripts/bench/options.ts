@@ -6,19 +6,27 @@
 import { parseArgs } from "node:util";
 import { type LoadLetter, LOADS } from "./cases.ts";
 
-export const USAGE = `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--floor] [--json FILE]
+export const USAGE =
+  `usage: deno task bench [--only a,b,...] [--pairs N] [--quick] [--floor [--floor-by WAY]] [--json FILE]
   --only   loads to run: a to h, all by default
   --pairs  how often each load goes through nginx and Postern in turn: 5 by default, 2 with --quick
   --quick  a small part of each load: numbers to look at, not to publish
   --floor  measures besides, for loads of small things, a proxy that knows no SMTP: what the runtime alone costs
+  --floor-by  what it is made of: deno (as Postern, the default), handles (of node:net) or libc (by FFI); the last two
+           serve load a alone
   --json   file for the numbers of every run: postern-bench.json in the folder for temporary files by default
 `;
+
+/** What the floor is made of. */
+export const FLOOR_WAYS = ["deno", "handles", "libc"] as const;
+export type FloorWay = typeof FLOOR_WAYS[number];
 
 export interface BenchOptions {
   readonly only: readonly LoadLetter[];
   readonly pairs: number;
   readonly quick: boolean;
   readonly floor: boolean;
+  readonly floorBy: FloorWay;
   readonly json: string;
 }
 
@@ -36,6 +44,7 @@ export function parseBenchOptions(args: string[], temporaryFolder: string): Benc
       pairs: { type: "string" },
       quick: { type: "boolean", default: false },
       floor: { type: "boolean", default: false },
+      "floor-by": { type: "string", default: "deno" },
       json: { type: "string", default: `${temporaryFolder}/postern-bench.json` },
     },
   });
@@ -43,11 +52,16 @@ export function parseBenchOptions(args: string[], temporaryFolder: string): Benc
   if (!Number.isInteger(pairs) || pairs < 1 || pairs > MAX_PAIRS) {
     throw new Error(`--pairs: expected 1 to ${MAX_PAIRS}, received ${values.pairs}`);
   }
+  const floorBy = FLOOR_WAYS.find((way) => way === values["floor-by"]);
+  if (floorBy === undefined) {
+    throw new Error(`--floor-by: expected one of ${FLOOR_WAYS.join(", ")}, received ${values["floor-by"]}`);
+  }
   return {
     only: parseLoads(values.only),
     pairs,
     quick: values.quick,
     floor: values.floor,
+    floorBy,
     json: values.json,
   };
 }

@@ -7,10 +7,11 @@ import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import { childrenOf } from "./accounting.ts";
 import { greeted, unusedPorts } from "./ports.ts";
+import type { FloorWay } from "./options.ts";
 import type { Processes } from "./processes.ts";
 
 export const PROXY_NAMES = ["nginx", "postern"] as const;
-/** Those that are compared, Postern with `smtp_guard off`, and `floor.ts`. */
+/** Those that are compared, Postern with `smtp_guard off`, and a floor. */
 export type ProxyName = typeof PROXY_NAMES[number] | "unguarded" | "floor";
 
 /** A proxy that runs. */
@@ -33,6 +34,7 @@ export interface ProxyOptions {
   readonly authPort: number;
   readonly sinkPort: number;
   readonly workers: number;
+  readonly floorBy: FloorWay;
 }
 
 export const NGINX = "/usr/sbin/nginx";
@@ -122,13 +124,28 @@ async function startPostern(name: "postern" | "unguarded", options: ProxyOptions
   return { name, pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
 }
 
+const FLOORS: Readonly<Record<FloorWay, string>> = {
+  deno: "floor.ts",
+  handles: "floor_handles.ts",
+  libc: "floor_libc.ts",
+};
+
 /** With Postern's flags for the runtime, and one worker. */
-async function startFloor({ processes, folder, authPort, sinkPort }: ProxyOptions): Promise<Proxy> {
+async function startFloor({ processes, folder, authPort, sinkPort, floorBy }: ProxyOptions): Promise<Proxy> {
   const [plainPort, starttlsPort] = unusedPorts(2) as [number, number];
   const ports = [plainPort, starttlsPort, authPort, sinkPort].map(String);
-  const args = ["run", ...await posternFlags(), "scripts/bench/floor.ts", ...ports, folder];
+  const allowed = floorBy === "libc" ? ["--allow-ffi"] : [];
+  const args = [
+    "run",
+    ...await posternFlags(),
+    ...allowed,
+    `scripts/bench/${FLOORS[floorBy]}`,
+    ...ports,
+    folder,
+  ];
   const child = processes.spawn(Deno.execPath(), args, { cwd: ROOT });
-  for (const port of [plainPort, starttlsPort]) await greeted(port, child, "the floor");
+  const served = floorBy === "deno" ? [plainPort, starttlsPort] : [plainPort];
+  for (const port of served) await greeted(port, child, "the floor");
   return { name: "floor", pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
 }
 

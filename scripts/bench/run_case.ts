@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Case, FLOOR_LOADS } from "./cases.ts";
+import { type Case, FLOOR_LOADS, PLAIN_FLOOR_LOADS } from "./cases.ts";
 import type { Run } from "./measures.ts";
 import type { BenchOptions } from "./options.ts";
 import { PROXY_NAMES, type ProxyName } from "./proxies.ts";
@@ -14,11 +14,12 @@ import type { Surroundings } from "./surroundings.ts";
 /** Runs `load` `pairs` times through nginx and Postern in turn, and through the floor where `floor` says so. */
 export async function runCase(
   load: Case,
-  { pairs, floor }: Pick<BenchOptions, "pairs" | "floor">,
+  { pairs, floor, floorBy }: Pick<BenchOptions, "pairs" | "floor" | "floorBy">,
   surroundings: Surroundings,
 ): Promise<Run[]> {
   const compared: readonly ProxyName[] = load.against === undefined ? PROXY_NAMES : [load.against, "postern"];
-  const names = floor && FLOOR_LOADS.includes(load.load) ? [...compared, "floor" as const] : compared;
+  const floorLoads = floorBy === "deno" ? FLOOR_LOADS : PLAIN_FLOOR_LOADS;
+  const names = floor && floorLoads.includes(load.load) ? [...compared, "floor" as const] : compared;
   if (load.kind === "idle") {
     return await inTurn(names, pairs, (name) => runIdle(load, name, surroundings));
   }

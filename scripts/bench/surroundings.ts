@@ -10,6 +10,7 @@ import type { Target } from "./client_session.ts";
 import { HelperProgram } from "./helper_program.ts";
 import type { IdleRequest } from "./idle_clients.ts";
 import type { LoadAnswer, LoadRequest } from "./load_generator.ts";
+import type { FloorWay } from "./options.ts";
 import type { Processes } from "./processes.ts";
 import type { Proxy } from "./proxies.ts";
 import type { SinkReady } from "./sink.ts";
@@ -19,6 +20,7 @@ import type { SinkTotals } from "./sink_session.ts";
 export interface Surroundings {
   readonly processes: Processes;
   readonly folder: string;
+  readonly floorBy: FloorWay;
   /** PEM. */
   readonly certificate: string;
   readonly authPid: number;
@@ -31,7 +33,11 @@ export interface Surroundings {
 }
 
 /** Starts the helpers and writes the certificate. */
-export async function prepare(processes: Processes, folder: string): Promise<Surroundings> {
+export async function prepare(
+  processes: Processes,
+  folder: string,
+  floorBy: FloorWay,
+): Promise<Surroundings> {
   const { certificate, key } = await selfSigned(["localhost", "127.0.0.1"]);
   await Deno.writeTextFile(`${folder}/cert.pem`, certificate);
   await Deno.writeTextFile(`${folder}/key.pem`, key, { mode: 0o600 });
@@ -47,6 +53,7 @@ export async function prepare(processes: Processes, folder: string): Promise<Sur
   return {
     processes,
     folder,
+    floorBy,
     certificate,
     authPid: auth.program.pid,
     authPort: auth.ready.port,

@@ -123,24 +123,40 @@ Deno.test("parseBenchOptions() has defaults for everything", () => {
     pairs: 5,
     quick: false,
     floor: false,
+    floorBy: "deno",
     json: "/tmp/postern-bench.json",
   });
   assert.equal(parseBenchOptions(["--quick"], "/tmp").pairs, 2);
 });
 
 Deno.test("parseBenchOptions() reads what is given", () => {
-  const args = ["--only", "a, e", "--pairs", "7", "--quick", "--floor", "--json", "x.json"];
+  const args = [
+    "--only",
+    "a, e",
+    "--pairs",
+    "7",
+    "--quick",
+    "--floor",
+    "--floor-by",
+    "libc",
+    "--json",
+    "x.json",
+  ];
   assert.deepEqual(parseBenchOptions(args, "/tmp"), {
     only: ["a", "e"],
     pairs: 7,
     quick: true,
     floor: true,
+    floorBy: "libc",
     json: "x.json",
   });
 });
 
 for (
-  const args of [["--only", "a,i"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], ["a"]]
+  const args of [["--only", "a,i"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], [
+    "--floor-by",
+    "rust",
+  ], ["a"]]
 ) {
   Deno.test(`parseBenchOptions() refuses ${args.join(" ")}`, () => {
     assert.throws(() => parseBenchOptions(args, "/tmp"));

@@ -1,0 +1,74 @@
+import { createSecureContext } from "node:tls";
+import { createEngineFactory, type EngineFactory, type TlsEngine } from "../../src/io/tls_engine.ts";
+
+const SETTINGS = { requestCert: false, protocols: [] };
+/** As Postern's, for a quiet connection. */
+const ENCRYPTED_OCTETS = 512;
+
+/** The server side of TLS, with the runtime's engine over a `Deno.Conn`, and as little around it as can be. */
+export class BareEngine {
+  readonly #below: Deno.Conn;
+  readonly #engine: TlsEngine;
+  readonly #clear: Uint8Array[] = [];
+  readonly #buffer = new Uint8Array(ENCRYPTED_OCTETS);
+  #ended = false;
+
+  private constructor(below: Deno.Conn, make: (bare: BareEngine) => TlsEngine) {
+    this.#below = below;
+    this.#engine = make(this);
+  }
+
+  /** What makes them, with a certificate and its key (PEM). */
+  static maker(cert: string, key: string): (below: Deno.Conn) => BareEngine {
+    const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+    const make: EngineFactory | null = createEngineFactory(context);
+    if (make === null) throw new Error("The runtime has no TLS engine");
+    return (below) => new BareEngine(below, (bare) => make(context, SETTINGS, bare));
+  }
+
+  received(clear: Uint8Array): void {
+    this.#clear.push(clear);
+  }
+
+  ended(): void {
+    this.#ended = true;
+  }
+
+  failed(): void {
+    this.#ended = true;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#clear.length === 0) {
+      if (this.#ended) return null;
+      const count = await this.#below.read(this.#buffer);
+      if (count === null) return null;
+      this.#engine.receive(this.#buffer.subarray(0, count));
+      await this.#flush();
+    }
+    const clear = this.#clear.shift()!;
+    into.set(clear);
+    return clear.length;
+  }
+
+  write(octets: Uint8Array): Promise<void> {
+    this.#engine.send(octets);
+    return this.#flush();
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#engine.end();
+    await this.#flush();
+    await this.#below.closeWrite();
+  }
+
+  close(): void {
+    this.#below.close();
+    this.#engine.release();
+  }
+
+  async #flush(): Promise<void> {
+    const encrypted = this.#engine.takeEncrypted();
+    if (encrypted !== null) await this.#below.write(encrypted);
+  }
+}
