@@ -89,14 +89,16 @@ export class Generation {
     }));
   }
 
-  /** Serves one connection to its end. */
-  serve(accepted: Transport, listener: ListenerRuntime): Promise<void> {
+  /** Serves one connection to its end; rejects when that begins or ends with a mistake of ours, and never throws. */
+  async serve(accepted: Transport, listener: ListenerRuntime): Promise<void> {
     const connection = new Connection(accepted, listener, this.#services);
     this.#sessions.add(connection);
-    return connection.run().finally(() => {
+    try {
+      await connection.run();
+    } finally {
       this.#sessions.delete(connection);
       if (this.#sessions.size === 0) this.#idle?.();
-    });
+    }
   }
 
   /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */
