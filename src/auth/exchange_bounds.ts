@@ -1,12 +1,15 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { CalloutError } from "./callout_error.ts";
 
-/** What ends one exchange from outside, as one signal: its deadline, and the end of the session that asks. */
+/** What ends one exchange from outside: its deadline, and the end of the session that asks. */
 export class ExchangeBounds {
-  readonly #controller = new AbortController();
   readonly #session: AbortSignal;
   readonly #deadline: Deadline;
+  /** Made when somebody asks for it: most exchanges go over a connection that is there. */
+  #controller: AbortController | null = null;
   #error: CalloutError | null = null;
+  /** Called when the bounds are reached, for the one who waits in them. */
+  reached: (() => void) | null = null;
 
   constructor(clock: Clock, timeoutMs: number, session: AbortSignal) {
     this.#session = session;
@@ -20,11 +23,16 @@ export class ExchangeBounds {
     }
   }
 
+  /** Both as one signal. */
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#error !== null) this.#controller.abort(this.#error);
+    }
     return this.#controller.signal;
   }
 
-  /** Why the signal was aborted, or null. */
+  /** Which of them was reached, or null. */
   get error(): CalloutError | null {
     return this.#error;
   }
@@ -41,6 +49,7 @@ export class ExchangeBounds {
   #stop(error: CalloutError): void {
     this.lift();
     this.#error = error;
-    this.#controller.abort(error);
+    this.#controller?.abort(error);
+    this.reached?.();
   }
 }

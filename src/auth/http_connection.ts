@@ -1,6 +1,7 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
 import { CalloutError } from "./callout_error.ts";
+import type { ExchangeBounds } from "./exchange_bounds.ts";
 import { type HttpHead, HttpResponseReader } from "./http_response.ts";
 
 /** A usual response fits in one read of this size; larger ones take more reads. */
@@ -46,15 +47,15 @@ export class HttpConnection {
   /**
    * Sends a request and waits for the head of its response. Afterwards the connection belongs to its owner, or is
    * closed.
-   * @throws {CalloutError} when there is no usable response, or `signal` aborts.
+   * @throws {CalloutError} when there is no usable response, or the bounds are reached.
    */
-  async exchange(request: Uint8Array, signal: AbortSignal): Promise<HttpHead> {
+  async exchange(request: Uint8Array, bounds: ExchangeBounds): Promise<HttpHead> {
     this.#phase = "asking";
     this.#lifetime.disarm();
     this.#reader.reset();
-    signal.addEventListener("abort", this.#abort);
+    bounds.reached = this.#abort;
     try {
-      if (signal.aborted) this.close();
+      if (bounds.error !== null) this.close();
       await this.#transport.write(request);
       while (this.#reader.state === "head") this.#take(await this.#receive());
     } catch (error) {
@@ -62,7 +63,7 @@ export class HttpConnection {
       const message = error instanceof Error ? error.message : String(error);
       throw new CalloutError("closed", `expected a response, got: ${message}`, { cause: error });
     } finally {
-      signal.removeEventListener("abort", this.#abort);
+      bounds.reached = null;
     }
     return this.#takeHead();
   }

@@ -51,15 +51,15 @@ export class HttpConnectionPool {
       const kept = this.#idle.pop();
       if (kept !== undefined) {
         try {
-          return await kept.exchange(request, bounds.signal);
+          return await kept.exchange(request, bounds);
         } catch (error) {
           // The service may have closed it just when we sent (RFC 9112 §9.3.1): ask once more, on a new one.
-          if (kept.answered || bounds.signal.aborted) throw error;
+          if (kept.answered || bounds.error !== null) throw error;
         }
       }
       const { connect, clock } = this.#options;
       const fresh = new HttpConnection(await connect(bounds.signal), this.#owner, clock);
-      return await fresh.exchange(request, bounds.signal);
+      return await fresh.exchange(request, bounds);
     } catch (error) {
       throw bounds.error ?? error;
     } finally {

@@ -86,9 +86,9 @@ export class GuardedFlow implements RelayControl {
     return this.#guard.deserted;
   }
 
-  /** Settles when the client was told all that it will be told. For one who waits. */
-  async over(): Promise<void> {
-    if (!this.#over) await new Promise<void>((resolve) => this.#concluded = resolve);
+  /** Settles when the client was told all that it will be told; null: it was. For one who waits. */
+  over(): Promise<void> | null {
+    return this.#over ? null : new Promise((resolve) => this.#concluded = resolve);
   }
 
   /** Whether the mail server takes more; the one that was cut off has to take nothing. */
@@ -188,18 +188,19 @@ export class GuardedFlow implements RelayControl {
     return this.#guard.parting === "granted" && !this.#toClient.busy;
   }
 
-  /** The client sends nothing more. */
-  async clientEnded(): Promise<void> {
+  /** The client sends nothing more. Settles when all that comes of it is written; null: it is. */
+  clientEnded(): Promise<unknown> | null {
     this.#deadline.disarm();
     this.#guard.clientEnded();
-    await this.#write();
+    return this.#write();
   }
 
-  /** The mail server says nothing more. */
-  async upstreamEnded(): Promise<void> {
+  /** The mail server says nothing more. Settles when all that comes of it is written; null: it is. */
+  upstreamEnded(): Promise<unknown> | null {
     this.#guard.upstreamEnded(this.#clock.now());
-    await this.#write();
+    const written = this.#write();
     this.#proceed();
+    return written;
   }
 
   /** The relay has ended. */
@@ -279,7 +280,9 @@ export class GuardedFlow implements RelayControl {
   }
 
   #tell(): void {
-    for (const note of this.#guard.notes.splice(0)) this.#options.note(note);
+    const { notes } = this.#guard;
+    for (const note of notes) this.#options.note(note);
+    notes.length = 0;
   }
 }
 

@@ -98,14 +98,16 @@ export async function relay(
   const upstreamSide = async () => {
     const end = await toClient.run();
     endedBy ??= guarded?.cutForClient ? "client" : "upstream";
-    await guarded?.upstreamEnded();
+    const written = guarded?.upstreamEnded() ?? null;
+    if (written !== null) await written;
     if (end === "sink_lost") {
       client.close();
       upstream.close();
       return;
     }
     // A message that was refused may have an end that is waited for, and answered.
-    await guarded?.over();
+    const over = guarded?.over() ?? null;
+    if (over !== null) await over;
     // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
     toUpstream.discard();
     upstream.close();

@@ -11,6 +11,10 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const HYPHEN = 0x2d;
 
+/** `250-` or `250 `. */
+const CODE_OCTETS = 4;
+const CRLF_OCTETS = 2;
+
 /** No EHLO reply comes near; a server that goes on and on is cut here. */
 const MAX_LINES = 512;
 const MAX_FAULT_OCTETS = 200;
@@ -44,7 +48,8 @@ export class ReplyReader {
   #searched = 0;
   #lineStart = 0;
   #code = 0;
-  #lines: string[] = [];
+  /** Complete lines of the reply that is being read. */
+  #lines = 0;
   #fault: ReplyFault | null = null;
 
   /** `limitOctets` bounds one reply, all lines and their ends together (`proxy_buffer`). */
@@ -74,31 +79,29 @@ export class ReplyReader {
       this.#searched = end;
       if (end > this.#limit) return this.#failTooLong();
       if (lineFeed < 0) return end === this.#limit ? this.#failTooLong() : null;
-      const line = this.#readLine(lineFeed);
-      if (line === null) return this.#failMalformed(lineFeed);
-      this.#lines.push(line.text);
-      this.#code = line.code;
+      const code = this.#readLine(lineFeed);
+      if (code === 0) return this.#failMalformed(lineFeed);
+      this.#lines++;
+      this.#code = Math.abs(code);
       this.#lineStart = end;
-      if (line.last) return this.#takeReply(end);
-      if (this.#lines.length === MAX_LINES) return this.#failTooLong();
+      if (code > 0) return this.#takeReply(end);
+      if (this.#lines === MAX_LINES) return this.#failTooLong();
     }
   }
 
-  /** Reads the line that begins at `#lineStart`; null when it is malformed. */
-  #readLine(lineFeed: number): { code: number; last: boolean; text: string } | null {
+  /** Code of the line that begins at `#lineStart`, negative when it is not the last; 0 when it is malformed. */
+  #readLine(lineFeed: number): number {
     const octets = this.#octets;
     const start = this.#lineStart;
     const end = lineFeed - 1;
-    if (end < start + 3 || octets.at(end) !== CR) return null;
-    const code = this.#readCode(start);
-    if (code < 200 || (start > 0 && code !== this.#code)) return null;
-    if (end === start + 3) return { code, last: true, text: "" };
-    const separator = octets.at(start + 3);
-    if (separator !== SPACE && separator !== HYPHEN) return null;
-    const text = octets.text(start + 4, end);
     // A CR of its own would be a line end to some clients: 250-<CR>... can hide another reply.
-    if (text.includes("\r")) return null;
-    return { code, last: separator === SPACE, text };
+    if (end < start + 3 || octets.indexOf(CR, start) !== end) return 0;
+    const code = this.#readCode(start);
+    if (code < 200 || (start > 0 && code !== this.#code)) return 0;
+    if (end === start + 3) return code;
+    const separator = octets.at(start + 3);
+    if (separator !== SPACE && separator !== HYPHEN) return 0;
+    return separator === SPACE ? code : -code;
   }
 
   /** Value of the three digits at `start`; 0 when they are not three digits or the first is not 2 to 5. */
@@ -111,8 +114,14 @@ export class ReplyReader {
   }
 
   #takeReply(end: number): Reply {
-    const reply = { code: this.#code, lines: this.#lines, raw: this.#octets.slice(0, end) };
-    this.#octets.drop(end);
+    const octets = this.#octets;
+    // All at once: a call for each line costs more than the octets.
+    const text = octets.text(0, end - CRLF_OCTETS);
+    const lines = this.#lines === 1
+      ? [text.slice(CODE_OCTETS)]
+      : text.split("\r\n").map((line) => line.slice(CODE_OCTETS));
+    const reply = { code: this.#code, lines, raw: octets.slice(0, end) };
+    octets.drop(end);
     this.#forget();
     return reply;
   }
@@ -148,7 +157,7 @@ export class ReplyReader {
     this.#searched = 0;
     this.#lineStart = 0;
     this.#code = 0;
-    this.#lines = [];
+    this.#lines = 0;
     this.#fault = null;
   }
 }
