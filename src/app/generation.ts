@@ -89,16 +89,26 @@ export class Generation {
     }));
   }
 
-  /** Serves one connection to its end; rejects when that begins or ends with a mistake of ours, and never throws. */
-  async serve(accepted: Transport, listener: ListenerRuntime): Promise<void> {
-    const connection = new Connection(accepted, listener, this.#services);
-    this.#sessions.add(connection);
+  /** Serves one connection to its end; a mistake of ours takes this one only, and `failed` is told of it. */
+  serve(accepted: Transport, listener: ListenerRuntime, failed: (error: unknown) => void): void {
+    let connection: Connection;
     try {
-      await connection.run();
-    } finally {
-      this.#sessions.delete(connection);
-      if (this.#sessions.size === 0) this.#idle?.();
+      connection = new Connection(accepted, listener, this.#services);
+    } catch (error) {
+      accepted.close();
+      return failed(error);
     }
+    this.#sessions.add(connection);
+    // One function for both ends: an idle connection holds all that waits for its end.
+    const over = (error: unknown) => {
+      this.#sessions.delete(connection);
+      if (error !== undefined) {
+        accepted.close();
+        failed(error);
+      }
+      if (this.#sessions.size === 0) this.#idle?.();
+    };
+    connection.run().then(over, over);
   }
 
   /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */

@@ -18,7 +18,7 @@ import { ListenSockets, type PreparedListeners } from "../io/listen_sockets.ts";
 import { OwnListeners } from "../io/own_listeners.ts";
 import type { AccessLog } from "../ports/access_log.ts";
 import type { Log, Metrics } from "../ports/telemetry.ts";
-import type { SocketAddress, Transport } from "../ports/transport.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import { checkFree } from "./free_addresses.ts";
 import { Generation, type GenerationListener } from "./generation.ts";
 import { pinPorts } from "./pinned_ports.ts";
@@ -198,7 +198,7 @@ class RunningPostern implements Postern {
     this.#alone = alone;
     this.#release = release;
     this.#sockets = new ListenSockets(
-      (accepted, listener) => this.#serve(accepted, listener),
+      (accepted, { generation, runtime }) => generation.serve(accepted, runtime, this.#failed),
       (listener, reason) => {
         const message = `accept() on ${listener} failed: ${reason}`;
         services.log.event("crit", "accept_failed", message, null, { listener, reason });
@@ -266,14 +266,11 @@ class RunningPostern implements Postern {
     return { forServer: () => this.#services.log, accessFor: () => null, close: () => Promise.resolve() };
   }
 
-  #serve(accepted: Transport, { generation, runtime }: GenerationListener): void {
-    generation.serve(accepted, runtime).catch((error) => {
-      // A mistake of ours takes one connection, never the listener.
-      accepted.close();
-      const text = error instanceof Error ? error.stack ?? error.message : String(error);
-      this.#services.log.event("crit", "internal_error", text, null);
-    });
-  }
+  /** A mistake of ours takes one connection, never the listener. */
+  readonly #failed = (error: unknown): void => {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.#services.log.event("crit", "internal_error", text, null);
+  };
 
   async #retire(generation: Generation): Promise<void> {
     await generation.retire();

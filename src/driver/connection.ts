@@ -59,6 +59,7 @@ const LAST_WORD_MS = 5_000;
 const DRAIN_IDLE_MS = 1_000;
 
 const NO_OCTETS = new Uint8Array(0);
+const NOTHING_RELAYED: RelayProgress = () => [0, 0];
 
 /** RFC 4954 §6: a temporary failure, after which the client may try the same password again. */
 const HELD_TOO_LONG: AuthAnswer = Object.freeze({
@@ -103,7 +104,7 @@ export class Connection implements BoardedSession {
   #guarded: GuardedFlow | null = null;
   /** Octets that the relay had passed on when a drain looked at it. */
   #octetsSeen = -1;
-  #relayProgress: RelayProgress = () => [0, 0];
+  #relayProgress: RelayProgress = NOTHING_RELAYED;
 
   constructor(accepted: Transport, listener: ListenerRuntime, services: Services) {
     this.#transport = accepted;
