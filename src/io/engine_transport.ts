@@ -82,8 +82,10 @@ export class EngineTransport implements Transport, EngineEvents {
       if (heard) this.#engine.receive(first);
       for (;;) {
         await this.#flush();
-        if (this.#received.take(NOTHING) === null) throw connectionLost("finish the TLS handshake");
+        const heardOf = this.#received.take(NOTHING);
+        // A client may have ended with the last flight of the handshake: the next read says so.
         if (this.#engine.established) break;
+        if (heardOf === null) throw connectionLost("finish the TLS handshake");
         if (await this.#readBelow() !== null) heard = true;
       }
       this.#facts = await readFacts(this.#engine);
