@@ -13,10 +13,16 @@ export interface ServerCertificate {
   readonly passphrases?: readonly string[];
 }
 
+/** A certificate that is ready for use, and whose it is. */
+export interface ReadyCertificate {
+  readonly subject: string;
+  readonly context: SecureContext;
+}
+
 /** Chooses the certificate by the name that the client asks for (SNI, RFC 6066 §3). */
 export class ServerCertificates {
-  /** How many there are. */
-  readonly count: number;
+  /** In their order. */
+  readonly all: readonly ReadyCertificate[];
   readonly #first: SecureContext;
   readonly #exact = new Map<string, SecureContext>();
   /** By what follows the `*`, with the dot. */
@@ -27,11 +33,10 @@ export class ServerCertificates {
    * @throws {Error} when there is none, one cannot be read, or a key does not belong to its certificate.
    */
   constructor(certificates: readonly ServerCertificate[], options: SecureContextOptions) {
-    const contexts = certificates.map((certificate) => this.#add(certificate, options));
-    const first = contexts[0];
+    this.all = certificates.map((certificate) => this.#add(certificate, options));
+    const first = this.all[0];
     if (first === undefined) throw new Error("Cannot accept TLS connections: no certificate is given");
-    this.#first = first;
-    this.count = contexts.length;
+    this.#first = first.context;
   }
 
   /** The certificate for `serverName`: the exact name, then a wildcard, else the first certificate. */
@@ -51,7 +56,7 @@ export class ServerCertificates {
     return this.#exact.get(name) ?? wildcard ?? null;
   }
 
-  #add(certificate: ServerCertificate, options: SecureContextOptions): SecureContext {
+  #add(certificate: ServerCertificate, options: SecureContextOptions): ReadyCertificate {
     const leaf = readCertificates(certificate.certificatePem)[0]!;
     const key = readKey(certificate);
     if (!new NodeCertificate(leaf.parsed.toString("pem")).checkPrivateKey(key)) {
@@ -67,7 +72,7 @@ export class ServerCertificates {
       const form = name.startsWith("*.") ? name.slice(1) : name;
       if (!map.has(form)) map.set(form, context);
     }
-    return context;
+    return { subject: leaf.parsed.subject, context };
   }
 }
 

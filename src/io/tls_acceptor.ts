@@ -5,8 +5,8 @@ import type { TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
 import { CertificateJudge } from "./certificate_judge.ts";
 import { CLIENT_HELLO_OCTETS, type ClientHello, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
-import { type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
-import { createEngineFactory, type EngineSettings } from "./tls_engine.ts";
+import { type ReadyCertificate, type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
+import { createEngineFactory, type EngineFactory, type EngineSettings } from "./tls_engine.ts";
 import { EngineTransport } from "./engine_transport.ts";
 import { handshake } from "./tls_handshake.ts";
 import { TlsTransport } from "./tls_transport.ts";
@@ -46,10 +46,11 @@ export function createTlsAcceptor(
   const judge = asksForCertificate ? createJudge(options) : null;
   const makeEngine = way === "streams" ? null : createEngineFactory(certificates.choose(null));
   const settings = { requestCert: asksForCertificate, protocols: ["smtp"] };
+  if (makeEngine !== null) certificates.all.forEach((one) => tryOut(makeEngine, one, settings));
   return {
     async accept(plain: Transport): Promise<Transport> {
       // With one certificate there is nothing to choose.
-      const first = certificates.count > 1 ? await readFirst(plain) : null;
+      const first = certificates.all.length > 1 ? await readFirst(plain) : null;
       const context = certificates.choose(first?.serverName ?? null);
       const octets = first?.octets ?? null;
       if (makeEngine === null) return await acceptWithStreams(plain, context, settings, octets, judge);
@@ -62,6 +63,21 @@ export function createTlsAcceptor(
     },
     knows: (serverName) => certificates.knows(serverName),
   };
+}
+
+/** OpenSSL's idea of a certificate, which the context was made with, is wider than that of the runtime's TLS. */
+function tryOut(
+  makeEngine: EngineFactory,
+  { subject, context }: ReadyCertificate,
+  settings: EngineSettings,
+): void {
+  try {
+    makeEngine(context, settings, { received() {}, ended() {}, failed() {} }).release();
+  } catch (error) {
+    throw new Error(`Cannot use certificate "${subject}": the runtime's TLS does not know such keys`, {
+      cause: error,
+    });
+  }
 }
 
 function createJudge(options: TlsAcceptorOptions): CertificateJudge {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
-import { ConnectionError, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
+import { ConnectionError, type Transport, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { testCertificates } from "../../support/certificates.ts";
 import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
 import {
@@ -186,6 +186,35 @@ tlsTest("a peer that leaves in the handshake is a reset", async (way) => {
   client.close();
 });
 
+tlsTest("a client that ends as soon as the handshake is done has done it", async (way) => {
+  const { socket, server } = await denoPair();
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  let reads = 0;
+  // The last flight of the handshake is read together with the close_notify behind it.
+  const late: Transport = new Proxy(server, {
+    get: (target, name) => {
+      if (name === "read") {
+        return (into: Uint8Array) => (reads++ === 0 ? target.read(into) : gone.then(() => target.read(into)));
+      }
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const accepting = createTlsAcceptor(await acceptorOptions(), way).accept(late);
+  const { root } = await testCertificates();
+  const client = await Deno.startTls(socket, { hostname: "mail.test", caCerts: [root.certificate] });
+  await client.handshake();
+  await client.closeWrite();
+  resolve();
+  const secured = await accepting;
+  assert.deepEqual(await readToEnd(secured), octets(""));
+  await secured.write(octets("220 ready\r\n"));
+  const buffer = new Uint8Array(100);
+  assert.equal(text(buffer.subarray(0, await client.read(buffer) ?? 0)), "220 ready\r\n");
+  client.close();
+  secured.close();
+});
+
 for (const how of ["closes its connection", "resets it"]) {
   tlsTest(`a peer that ${how} before it has sent anything is silent`, async (way) => {
     const { client, server } = await connectedPair();
@@ -324,6 +353,28 @@ tlsTest("revocation lists and trusted authorities are looked at", async (way) =>
   server.close();
 });
 
+/** A key on secp256k1: OpenSSL can sign with it, TLS has no name for it. For `mail.test`, until 2126. */
+const EXOTIC = {
+  certificatePem: `-----BEGIN CERTIFICATE-----
+MIIBkzCCATigAwIBAgIURxMDjqZSD8UdGq1mHhzt5PlwMLUwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbWFpbC50ZXN0MCAXDTI2MTEyODA1NDgxNFoYDzIxMjYxMTA0
+MDU0ODE0WjAUMRIwEAYDVQQDDAltYWlsLnRlc3QwVjAQBgcqhkjOPQIBBgUrgQQA
+CgNCAATOsZ4VTRDGLbjOVtbek+6azQmS9SBdlxhZ0CXD0dIj18gcpz5m8DP1M898
+rXML7HoqpS53JefDrPADeSt9BDFwo2kwZzAdBgNVHQ4EFgQUfkqvqvw7lvxK1yi/
+wxOs2iVS8sQwHwYDVR0jBBgwFoAUfkqvqvw7lvxK1yi/wxOs2iVS8sQwDwYDVR0T
+AQH/BAUwAwEB/zAUBgNVHREEDTALggltYWlsLnRlc3QwCgYIKoZIzj0EAwIDSQAw
+RgIhALo2oSx/oalXc4cEKnWi26XsrOLscezaEMumt6AqV47YAiEA0swcM00qtUxC
+yb8oZBDlvX1t23co9dQyDSGGGzMOYt4=
+-----END CERTIFICATE-----
+`,
+  keyPem: `-----BEGIN PRIVATE KEY-----
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgB+VRK+rjE3+j1Tp9i0l2
+4vnIkScoHj3uSAxHjb6uQfyhRANCAATOsZ4VTRDGLbjOVtbek+6azQmS9SBdlxhZ
+0CXD0dIj18gcpz5m8DP1M898rXML7HoqpS53JefDrPADeSt9BDFw
+-----END PRIVATE KEY-----
+`,
+};
+
 Deno.test("createTlsAcceptor() refuses what cannot work", async () => {
   const made = await testCertificates();
   const { certificate } = made.server;
@@ -331,6 +382,7 @@ Deno.test("createTlsAcceptor() refuses what cannot work", async () => {
     [{ certificates: [] }, /no certificate/],
     [{ certificates: [{ certificatePem: certificate, keyPem: made.client.key }] }, /does not belong/],
     [{ certificates: [{ certificatePem: "nothing", keyPem: made.client.key }] }, /no PEM block/],
+    [{ certificates: [pemOf(made.server), EXOTIC] }, /"CN=mail.test": the runtime's TLS does not know/],
     [{ verifyClient: "on", clientCaPem: "nothing" }, /no PEM block/],
     [{ verifyClient: "on", clientCaPem: made.root.certificate, crlPem: "nothing" }, /no PEM block/],
   ] as const;
