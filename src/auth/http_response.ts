@@ -25,6 +25,8 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
+const CR = 0x0d;
+
 /** `head` and `body` need more octets; the others need none. */
 export type HttpReaderState = "head" | "body" | "complete" | "failed";
 
@@ -117,11 +119,12 @@ export class HttpResponseReader {
         this.#fail("too_large", `expected a response head of at most ${maxHeadOctets} octets, got more`);
         break;
       }
-      const part = text.slice(at, end < 0 ? next : end);
       if (end < 0) {
-        this.#partialLine += part;
+        this.#partialLine += text.slice(at);
+      } else if (this.#partialLine === "") {
+        this.#takeLine(text.slice(at, end > at && text.charCodeAt(end - 1) === CR ? end - 1 : end));
       } else {
-        const line = this.#partialLine + part;
+        const line = this.#partialLine + text.slice(at, end);
         this.#partialLine = "";
         this.#takeLine(line.endsWith("\r") ? line.slice(0, -1) : line);
       }

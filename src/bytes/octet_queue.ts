@@ -21,9 +21,14 @@ const NOTHING = new Uint8Array(0);
 
 /** Octets that were pushed and not yet taken. Who pushes keeps the bound: it grows as needed. */
 export class OctetQueue {
-  #buffer: Uint8Array = NOTHING;
+  #buffer: Uint8Array;
   #start = 0;
   #end = 0;
+
+  /** `buffer` is used until more room is needed; without one it makes its own. */
+  constructor(buffer: Uint8Array = NOTHING) {
+    this.#buffer = buffer;
+  }
 
   /** Octets in the queue. */
   get length(): number {

@@ -112,6 +112,7 @@ class Opening {
   async run(buffers: BufferPool, signal: AbortSignal): Promise<UpstreamResult> {
     const request = this.#request;
     const buffer = buffers.take(COMMAND_OCTETS);
+    const held = buffers.take(COMMAND_OCTETS);
     const abort = () => this.#end("aborted");
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
@@ -128,13 +129,14 @@ class Opening {
         await plain.write(request.proxyHeader());
       }
       if (request.implicitTls) await this.#startTls(plain);
-      return await this.#dialogue(buffer);
+      return await this.#dialogue(buffer, held);
     } catch (error) {
       return this.#lost(error);
     } finally {
       this.#deadline.disarm();
       signal.removeEventListener("abort", abort);
       buffers.give(buffer);
+      buffers.give(held);
     }
   }
 
@@ -161,11 +163,11 @@ class Opening {
     return secured;
   }
 
-  /** Speaks until the mail server is ready, or fails; reads and writes with `buffer`. */
-  async #dialogue(buffer: Uint8Array): Promise<UpstreamResult> {
+  /** Speaks until the mail server is ready, or fails; reads and writes with `buffer`, and holds replies in `held`. */
+  async #dialogue(buffer: Uint8Array, held: Uint8Array): Promise<UpstreamResult> {
     let transport = this.#transport!;
     const plan = this.#request.plan(transport);
-    const reader = new ReplyReader(this.#request.replyLimit);
+    const reader = new ReplyReader(this.#request.replyLimit, held);
     let state = initialUpstreamState(this.#request.implicitTls);
     this.#doing(UPSTREAM_PHASES[state.phase].doing);
     while (true) {

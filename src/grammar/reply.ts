@@ -44,7 +44,7 @@ export interface ReplyFault {
  */
 export class ReplyReader {
   readonly #limit: number;
-  readonly #octets = new OctetQueue();
+  readonly #octets: OctetQueue;
   #searched = 0;
   #lineStart = 0;
   #code = 0;
@@ -52,9 +52,13 @@ export class ReplyReader {
   #lines = 0;
   #fault: ReplyFault | null = null;
 
-  /** `limitOctets` bounds one reply, all lines and their ends together (`proxy_buffer`). */
-  constructor(limitOctets: number) {
+  /**
+   * `limitOctets` bounds one reply, all lines and their ends together (`proxy_buffer`). `buffer` is used where it is
+   * long enough, and nothing that is given out lies in it.
+   */
+  constructor(limitOctets: number, buffer?: Uint8Array) {
     this.#limit = limitOctets;
+    this.#octets = new OctetQueue(buffer);
   }
 
   /** Octets fed and not yet taken. */
