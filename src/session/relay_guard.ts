@@ -646,7 +646,16 @@ export class RelayGuard implements ReplyListener {
     const { code } = reply;
     // The client had to wait for it, so it is the last one.
     if (this.#mode === "reset_asked" && this.#replies.length === 0) this.#mode = "command";
-    if (verb === "QUIT") this.#parting = this.#parting === "asked" && code === 221 ? "granted" : null;
+    if (verb === "QUIT") {
+      // RFC 5321 §4.1.1.10 knows only 221, but QUIT with an argument gets 501, and the session goes on.
+      if (this.#stays(code)) {
+        this.#mode = "command";
+        this.#transaction = transaction;
+        this.#parting = null;
+        return;
+      }
+      this.#parting = this.#parting === "asked" && code === 221 ? "granted" : null;
+    }
     switch (verb) {
       case "MAIL":
         if (transaction !== null) this.#mailReplied(transaction, reply);
@@ -675,6 +684,11 @@ export class RelayGuard implements ReplyListener {
         if (this.#transaction === transaction) this.#transaction = null;
         return;
     }
+  }
+
+  /** Whether a mail server has refused QUIT, and its client has said nothing since, which would not have been listened to. */
+  #stays(code: number): boolean {
+    return code >= 400 && code !== 421 && this.#parting === "asked" && !this.#clientEnded;
   }
 
   #mailReplied(transaction: Transaction, reply: HeardReply): void {

@@ -573,3 +573,23 @@ Deno.test("a client that says QUIT by itself is parting, and may go with 221", (
   assert.equal(parting(["QUIT\r\n", "221 bye\r\n"], ["x", ""]), null);
   assert.equal(parting(["NOOP\r\nQUIT\r\n", "250 ok\r\n221 bye\r\n"]), null);
 });
+
+Deno.test("after QUIT that the mail server refuses the client goes on where it was", () => {
+  const guarded = everySegmentation({}, (guarded) => {
+    guarded.client(MAIL + RCPT).server(TLD + TLD);
+    guarded.client("QUIT now\r\n").server("501 5.5.4 Syntax: QUIT\r\n");
+    guarded.client("DATA\r\n").server(GO).client("x\r\n.\r\n").server(QUEUED);
+    guarded.client("QUIT\r\n").server("221 bye\r\n").client("NOOP\r\n");
+  });
+  assert.equal(guarded.up, `${MAIL}${RCPT}QUIT now\r\nDATA\r\nx\r\n.\r\nQUIT\r\n`);
+  assert.deepEqual(guarded.told(), ["accepted <a@b.test> 1+0 3 250 4FJqG1s0zgz -"]);
+});
+
+Deno.test("after QUIT that is answered 421, or refused with more behind it, nothing passes any more", () => {
+  for (const [said, reply] of [["QUIT\r\n", "421 bye\r\n"], ["QUIT\r\nNOOP\r\n", "501 what?\r\n"]] as const) {
+    const guarded = everySegmentation({}, (guarded) => {
+      guarded.client(said).server(reply).client("NOOP\r\n");
+    });
+    assert.equal(guarded.up, "QUIT\r\n");
+  }
+});
