@@ -58,6 +58,11 @@ export function connectionLost(doing: string): ConnectionError {
   return new ConnectionError("reset", `Cannot ${doing}: connection lost`);
 }
 
+/** Whether the peer, or the network, has ended the connection. */
+export function isReset(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === "reset";
+}
+
 /** A client that has gone without an octet of the handshake. */
 export function silent(): ConnectionError {
   return new ConnectionError("silent", "the client closed the connection before the TLS handshake");

@@ -1,5 +1,12 @@
-import { ConnectionError, type SocketAddress, type TlsFacts, type Transport } from "../ports/transport.ts";
-import { closedError, connectionLost, silent, tlsError, toConnectionError } from "./connection_errors.ts";
+import type { ConnectionError, SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import {
+  closedError,
+  connectionLost,
+  isReset,
+  silent,
+  tlsError,
+  toConnectionError,
+} from "./connection_errors.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import type { EngineEvents, TlsEngine } from "./tls_engine.ts";
 import { alertFor } from "./tls_alerts.ts";
@@ -92,7 +99,7 @@ export class EngineTransport implements Transport, EngineEvents {
     } catch (error) {
       this.close();
       // Those that only look whether somebody listens do no more.
-      if (!heard && error instanceof ConnectionError && error.code === "reset") throw silent();
+      if (!heard && isReset(error)) throw silent();
       throw error;
     }
     this.#buffers.quiet(QUIET_OCTETS);

@@ -6,6 +6,7 @@ import { CertificateJudge } from "./certificate_judge.ts";
 import { CLIENT_HELLO_OCTETS, type ClientHello, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { type ReadyCertificate, type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
+import { isReset, silent } from "./connection_errors.ts";
 import { createEngineFactory, type EngineFactory, type EngineSettings } from "./tls_engine.ts";
 import { EngineTransport } from "./engine_transport.ts";
 import { handshake } from "./tls_handshake.ts";
@@ -105,7 +106,7 @@ async function readFirst(plain: Transport): Promise<{ octets: Uint8Array; server
     }
   } catch (error) {
     plain.close();
-    throw error;
+    throw filled === 0 && isReset(error) ? silent() : error;
   }
   return { octets: buffer.slice(0, filled), serverName: hello.kind === "hello" ? hello.serverName : null };
 }

@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { ByteStreamDuplex } from "./byte_stream_duplex.ts";
-import { connectionLost, silent, tlsError } from "./connection_errors.ts";
+import { connectionLost, isReset, silent, tlsError } from "./connection_errors.ts";
 import { alertFor } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
@@ -85,10 +85,6 @@ function listen(
     duplex.on("end", lost);
     duplex.on("close", lost);
   });
-}
-
-function isReset(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code === "reset";
 }
 
 /** Tells the peer why the handshake failed, which `node:tls` does not do over a stream. */

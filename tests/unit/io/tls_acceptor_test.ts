@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createDialer } from "../../../src/io/dialer.ts";
+import { openListener } from "../../../src/io/listener.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { ConnectionError, type Transport, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { testCertificates } from "../../support/certificates.ts";
-import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
+import { ResettableStream } from "../../support/resettable_peer.ts";
+import { connectedPair, echo, octets, onTcp, patternOctets, readToEnd, text } from "./pair.ts";
 import {
   acceptorOptions,
   denoPair,
@@ -216,14 +218,24 @@ tlsTest("a client that ends as soon as the handshake is done has done it", async
 });
 
 for (const how of ["closes its connection", "resets it"]) {
-  tlsTest(`a peer that ${how} before it has sent anything is silent`, async (way) => {
-    const { client, server } = await connectedPair();
-    const acceptor = createTlsAcceptor(await acceptorOptions(), way);
-    const accepting = assert.rejects(acceptor.accept(server), codeOf("silent"));
-    if (how === "resets it") await server.write(octets("unread, so that the close is a reset"));
-    client.close();
-    await accepting;
-  });
+  for (const count of [1, 2]) {
+    tlsTest(
+      `a peer that ${how} before it has sent anything is silent, with ${count} certificates`,
+      async (way) => {
+        const made = await testCertificates();
+        const certificates = [pemOf(made.server), pemOf(made.otherServer)].slice(0, count);
+        const listener = await openListener(onTcp("127.0.0.1"), { reusePort: false });
+        const { address } = listener;
+        const peer = await ResettableStream.connect(address.kind === "tcp" ? address.port : 0);
+        const server = await listener.accept();
+        listener.close();
+        const acceptor = createTlsAcceptor(await acceptorOptions({ certificates }), way);
+        const accepting = assert.rejects(acceptor.accept(server!), codeOf("silent"));
+        await (how === "resets it" ? peer.reset() : peer.close());
+        await accepting;
+      },
+    );
+  }
 }
 
 const REFUSED = [
