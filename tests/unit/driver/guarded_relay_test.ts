@@ -283,6 +283,26 @@ Deno.test("after QUIT: a client that says more, or was not told 221, is read unt
   }
 });
 
+Deno.test("after QUIT that is refused the session goes on, and may end with another", async () => {
+  await withBench({}, async (bench) => {
+    const upstream = await bench.relaying();
+    for (const [said, reply] of [["QUIT now\r\n", "501 what?\r\n"], ["NOOP\r\n", "250 ok\r\n"]] as const) {
+      await bench.client.send(said);
+      await upstream.expect(said);
+      await upstream.send(reply);
+      await bench.client.expect(reply);
+    }
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    await upstream.send("221 bye\r\n");
+    await bench.client.expect("221 bye\r\n");
+    bench.client.transport.close();
+    await upstream.expectEnd();
+    upstream.transport.close();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+});
+
 Deno.test("after QUIT: a mail server that goes without a word is answered for, and one that says nothing is left with its client", async () => {
   await withBench({}, async (bench) => {
     const upstream = await bench.relaying();
