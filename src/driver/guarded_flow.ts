@@ -110,6 +110,8 @@ export class GuardedFlow implements RelayControl {
   }
 
   drain(lastWord: SpokenReply): void {
+    // The mail server's 221 was the last word.
+    if (this.#guard.parting === "granted") return this.#upstream.close();
     this.#guard.drain(lastWord);
     void this.#write();
   }

@@ -303,6 +303,31 @@ Deno.test("after QUIT that is refused the session goes on, and may end with anot
   });
 });
 
+Deno.test("after QUIT and its 221 a drain says no more, and ends what its mail server leaves open", async () => {
+  for (const ssl of [false, true]) {
+    await withBench({ ssl }, async (bench) => {
+      if (ssl) {
+        await bench.client.send(CLIENT_HELLO);
+        await bench.client.expect(SERVER_HELLO);
+      }
+      const upstream = await bench.relaying();
+      await bench.client.send("QUIT\r\n");
+      await upstream.expect("QUIT\r\n");
+      await upstream.send("221 bye\r\n");
+      await bench.client.expect("221 bye\r\n");
+      if (!ssl) await bench.client.expectEnd();
+      bench.drain();
+      await bench.clock.armedFor(1_000);
+      bench.clock.advance(1_000);
+      await upstream.expectEnd();
+      await bench.client.expectEnd();
+      bench.client.transport.close();
+      upstream.transport.close();
+      assert.equal(await bench.outcome(), "relayed");
+    });
+  }
+});
+
 Deno.test("after QUIT: a mail server that goes without a word is answered for, and one that says nothing is left with its client", async () => {
   await withBench({}, async (bench) => {
     const upstream = await bench.relaying();
