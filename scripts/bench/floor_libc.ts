@@ -2,7 +2,8 @@
  * A floor for plain sessions, like `floor.ts`, past the runtime: libc is called by Deno's foreign function interface, and
  * the loop is epoll's own. It says what of the floor is the kernel's. It cannot be what Postern is made of: it needs
  * `--allow-ffi`, by which a program may do whatever its user may; while it waits, nothing else of the thread runs, no
- * timer, no TLS, no other promise; and a wrong number in it ends the process, or writes to another client.
+ * timer, no TLS, no other promise (`libc-thread` waits elsewhere, and pays for it); and a wrong number in it ends the
+ * process, or writes to another client.
  *
  * @module
  */
@@ -21,6 +22,11 @@ const libc = Deno.dlopen("libc.so.6", {
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
+}).symbols;
+
+/** Waits in a thread of the runtime, which goes on meanwhile. */
+const elsewhere = Deno.dlopen("libc.so.6", {
+  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
 }).symbols;
 
 const AF_INET = 2;
@@ -95,8 +101,10 @@ if (import.meta.main) {
   watch(listener);
   const events = new Uint8Array(EVENT_OCTETS * EVENTS);
   const view = new DataView(events.buffer);
+  const inThread = Deno.args[5] === "libc-thread";
   for (;;) {
-    const count = libc.epoll_wait(epoll, events, EVENTS, WAIT_MS);
+    let count = libc.epoll_wait(epoll, events, EVENTS, inThread ? 0 : WAIT_MS);
+    if (inThread && count === 0) count = await elsewhere.epoll_wait(epoll, events, EVENTS, WAIT_MS);
     for (let i = 0; i < count; i++) {
       const descriptor = view.getInt32(EVENT_OCTETS * i + 4, true);
       if (descriptor !== listener) receive(descriptor);

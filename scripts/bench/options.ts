@@ -12,13 +12,13 @@ export const USAGE =
   --pairs  how often each load goes through nginx and Postern in turn: 5 by default, 2 with --quick
   --quick  a small part of each load: numbers to look at, not to publish
   --floor  measures besides, for loads of small things, a proxy that knows no SMTP: what the runtime alone costs
-  --floor-by  what it is made of: deno (as Postern, the default), handles (of node:net) or libc (by FFI); the last two
-           serve load a alone
+  --floor-by  what it is made of: deno (as Postern, the default), handles (of node:net), libc (by FFI) or libc-thread
+           (the same, but another thread waits, so that the runtime can go on); all but the first serve load a alone
   --json   file for the numbers of every run: postern-bench.json in the folder for temporary files by default
 `;
 
 /** What the floor is made of. */
-export const FLOOR_WAYS = ["deno", "handles", "libc"] as const;
+export const FLOOR_WAYS = ["deno", "handles", "libc", "libc-thread"] as const;
 export type FloorWay = typeof FLOOR_WAYS[number];
 
 export interface BenchOptions {

@@ -128,13 +128,14 @@ const FLOORS: Readonly<Record<FloorWay, string>> = {
   deno: "floor.ts",
   handles: "floor_handles.ts",
   libc: "floor_libc.ts",
+  "libc-thread": "floor_libc.ts",
 };
 
 /** With Postern's flags for the runtime, and one worker. */
 async function startFloor({ processes, folder, authPort, sinkPort, floorBy }: ProxyOptions): Promise<Proxy> {
   const [plainPort, starttlsPort] = unusedPorts(2) as [number, number];
   const ports = [plainPort, starttlsPort, authPort, sinkPort].map(String);
-  const allowed = floorBy === "libc" ? ["--allow-ffi"] : [];
+  const allowed = floorBy.startsWith("libc") ? ["--allow-ffi"] : [];
   const args = [
     "run",
     ...await posternFlags(),

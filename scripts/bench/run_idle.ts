@@ -20,15 +20,8 @@ export async function runIdle(
   name: ProxyName,
   surroundings: Surroundings,
 ): Promise<RunResult> {
-  const { processes, folder, authPort, sinkPort, idle, floorBy } = surroundings;
-  const proxy = await startProxy(name, {
-    processes,
-    folder,
-    authPort,
-    sinkPort,
-    workers: load.workers,
-    floorBy,
-  });
+  const { idle } = surroundings;
+  const proxy = await startProxy(name, { ...surroundings, workers: load.workers });
   const target = targetOf(proxy, surroundings, load);
   try {
     await idle.ask({ do: "open", target, connections: WARM_UP_CONNECTIONS });

@@ -44,19 +44,12 @@ export async function makeBed(
   load: MeasuredCase,
   surroundings: Surroundings,
 ): Promise<Bed> {
-  const { processes, folder, authPort, sink, floorBy } = surroundings;
+  const { processes, folder, sink } = surroundings;
   const postfix = load.kind === "sessions" && load.peers === "postfix"
     ? await PostfixSink.start(processes, folder, load.octets[0]!)
     : null;
   const sinkPort = postfix?.port ?? surroundings.sinkPort;
-  const proxy = await startProxy(name, {
-    processes,
-    folder,
-    authPort,
-    sinkPort,
-    workers: load.workers,
-    floorBy,
-  });
+  const proxy = await startProxy(name, { ...surroundings, sinkPort, workers: load.workers });
   return {
     proxy,
     sinkPid: postfix?.pid ?? sink.pid,
