@@ -6,8 +6,10 @@ const GREETING = "220 mx.test ESMTP ready\r\n";
 const MESSAGE = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n";
 const GO = "250 a\r\n250 b\r\n354 go\r\n";
 
+type Bench = Parameters<Parameters<typeof withBench>[1]>[0];
+
 /** To the data of a message, over a mail server that takes several commands at once. */
-async function sending(bench: Parameters<Parameters<typeof withBench>[1]>[0]) {
+async function sending(bench: Bench) {
   const upstream = await bench.relaying();
   await bench.client.send("EHLO again\r\n");
   await upstream.expect("EHLO again\r\n");
@@ -18,6 +20,14 @@ async function sending(bench: Parameters<Parameters<typeof withBench>[1]>[0]) {
   await upstream.send(GO);
   await bench.client.expect(GO);
   return upstream;
+}
+
+/** The client says QUIT, and hears the mail server's 221. */
+async function quits({ client }: Bench, upstream: Awaited<ReturnType<Bench["relaying"]>>): Promise<void> {
+  await client.send("QUIT\r\n");
+  await upstream.expect("QUIT\r\n");
+  await upstream.send("221 bye\r\n");
+  await client.expect("221 bye\r\n");
 }
 
 Deno.test("a message in the relay is told of, counted and logged with its queue id", async () => {
@@ -237,10 +247,7 @@ Deno.test("after QUIT: a client that was told 221 is let go at once, and the mai
   for (const ends of [true, false]) {
     await withBench({}, async (bench) => {
       const upstream = await bench.relaying();
-      await bench.client.send("QUIT\r\n");
-      await upstream.expect("QUIT\r\n");
-      await upstream.send("221 bye\r\n");
-      await bench.client.expect("221 bye\r\n");
+      await quits(bench, upstream);
       await bench.client.expectEnd();
       await bench.clock.armedFor(2_000);
       assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, false]);
@@ -292,10 +299,7 @@ Deno.test("after QUIT that is refused the session goes on, and may end with anot
       await upstream.send(reply);
       await bench.client.expect(reply);
     }
-    await bench.client.send("QUIT\r\n");
-    await upstream.expect("QUIT\r\n");
-    await upstream.send("221 bye\r\n");
-    await bench.client.expect("221 bye\r\n");
+    await quits(bench, upstream);
     bench.client.transport.close();
     await upstream.expectEnd();
     upstream.transport.close();
@@ -311,10 +315,7 @@ Deno.test("after QUIT and its 221 a drain says no more, and ends what its mail s
         await bench.client.expect(SERVER_HELLO);
       }
       const upstream = await bench.relaying();
-      await bench.client.send("QUIT\r\n");
-      await upstream.expect("QUIT\r\n");
-      await upstream.send("221 bye\r\n");
-      await bench.client.expect("221 bye\r\n");
+      await quits(bench, upstream);
       if (!ssl) await bench.client.expectEnd();
       bench.drain();
       await bench.clock.armedFor(1_000);
@@ -375,10 +376,7 @@ Deno.test("after QUIT in TLS the client ends the connection as ever", async () =
     await bench.client.send(CLIENT_HELLO);
     await bench.client.expect(SERVER_HELLO);
     const upstream = await bench.relaying();
-    await bench.client.send("QUIT\r\n");
-    await upstream.expect("QUIT\r\n");
-    await upstream.send("221 bye\r\n");
-    await bench.client.expect("221 bye\r\n");
+    await quits(bench, upstream);
     await bench.client.transport.closeWrite();
     await upstream.expectEnd();
     upstream.transport.close();
