@@ -9,6 +9,7 @@
 import { createClock } from "../../src/io/deadlines.ts";
 import { RedisLimitStore } from "../../src/limits/redis_store.ts";
 import type { LimitStore, LoginRule } from "../../src/ports/limit_store.ts";
+import { unusedPorts } from "./ports.ts";
 import { parseProcessStat } from "./proc_text.ts";
 
 const SESSIONS = 20_000;
@@ -71,9 +72,7 @@ async function listening(port: number): Promise<void> {
   }
 }
 
-const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-const { port } = probe.addr;
-probe.close();
+const [port] = unusedPorts(1) as [number];
 const redis = new Deno.Command("redis-server", {
   args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
   stdout: "null",
