@@ -51,11 +51,11 @@ export class PostedLimitStore implements LimitStore {
   }
 
   loginAllowed(asked: LoginAttempt): Promise<LoginVerdict> {
-    return this.#ask("loginAllowed", asked);
+    return this.#ask("loginAllowed", toPost(asked));
   }
 
   loginFailed(asked: LoginAttempt): Promise<readonly BegunBan[]> {
-    return this.#ask("loginFailed", asked);
+    return this.#ask("loginFailed", toPost(asked));
   }
 
   loginSucceeded(key: string): void {
@@ -123,4 +123,9 @@ export class PostedLimitStore implements LimitStore {
     if (!this.#open()) return question === "admit" ? { over: "store" } : { kind: "store" };
     return question === "admit" ? null : { kind: "pass", delayMs: 0, index: 0 };
   }
+}
+
+/** Only what an object has of its own goes to another thread. */
+function toPost({ watches, mark }: LoginAttempt): LoginAttempt {
+  return { watches, mark };
 }

@@ -50,7 +50,24 @@ export type LoginLeave =
 /** Where nothing has to be asked the answer is there at once. */
 export type LimitAnswer = LimitRefusal | null | Promise<LimitRefusal | null>;
 
-type Watched = ReturnType<typeof watchesOf> & { readonly attempt: LoginAttempt };
+/** One login, and how those who are watched for it are named. */
+class WatchedLogin implements LoginAttempt {
+  readonly watches: LoginAttempt["watches"];
+  readonly names: readonly LimitName[];
+  readonly #makeMark: () => string;
+  #mark: string | null = null;
+
+  constructor({ watches, names }: ReturnType<typeof watchesOf>, makeMark: () => string) {
+    this.watches = watches;
+    this.names = names;
+    this.#makeMark = makeMark;
+  }
+
+  // Most logins are good, and the store in memory looks at the marks of bad ones only.
+  get mark(): string {
+    return this.#mark ??= this.#makeMark();
+  }
+}
 
 /** One session's place among all. Made when the client's address is known. */
 export class SessionLimits {
@@ -90,7 +107,7 @@ export class SessionLimits {
   async beforeLogin(question: ClientQuestion): Promise<LoginLeave> {
     const watched = this.#watch(question);
     if (watched === null) return { kind: "may", delayMs: 0 };
-    const verdict = await this.#limits.store.loginAllowed(watched.attempt);
+    const verdict = await this.#limits.store.loginAllowed(watched);
     if (verdict.kind === "store") return { kind: "refused", refusal: this.#storeAway(CLOSING) };
     const name = watched.names[verdict.index];
     if (verdict.kind === "pass") {
@@ -171,18 +188,17 @@ export class SessionLimits {
     if (answer.code?.startsWith("4") === true) return;
     const watched = this.#watch(question);
     if (watched === null) return;
-    for (const { index, forMs } of await this.#limits.store.loginFailed(watched.attempt)) {
+    for (const { index, forMs } of await this.#limits.store.loginFailed(watched)) {
       this.#tellBan(watched.names[index]!, forMs);
     }
   }
 
-  #watch({ method, user, secret }: ClientQuestion): Watched | null {
+  #watch({ method, user, secret }: ClientQuestion): WatchedLogin | null {
     if (method === "none") return null;
     // What a certificate or a token says of the user is for the auth service.
     const watched = watchesOf(this.#limits.plan, { ...this.#who, user: user === "" ? null : user });
     if (watched.watches.length === 0) return null;
-    const mark = this.#limits.mark(user, secret);
-    return { ...watched, attempt: { watches: watched.watches, mark } };
+    return new WatchedLogin(watched, () => this.#limits.mark(user, secret));
   }
 
   /** The store has logged it. */

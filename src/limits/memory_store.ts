@@ -53,11 +53,11 @@ export class MemoryLimitStore implements LimitStore {
     return Promise.resolve(this.#loginAllowed(attempt));
   }
 
-  loginFailed({ watches, mark }: LoginAttempt): Promise<readonly BegunBan[]> {
+  loginFailed(attempt: LoginAttempt): Promise<readonly BegunBan[]> {
     const begun: BegunBan[] = [];
-    for (const [index, watch] of watches.entries()) {
+    for (const [index, watch] of attempt.watches.entries()) {
       if (this.#isExcepted(watch)) continue;
-      const forMs = this.#fail(watch, mark);
+      const forMs = this.#fail(watch, attempt);
       if (forMs !== null) begun.push({ index, forMs });
     }
     return Promise.resolve(begun);
@@ -113,16 +113,16 @@ export class MemoryLimitStore implements LimitStore {
     this.#set(this.#buckets, rate.key, bucket, drainedAt(bucket, rate), now);
   }
 
-  #loginAllowed({ watches, mark }: LoginAttempt): LoginVerdict {
+  #loginAllowed(attempt: LoginAttempt): LoginVerdict {
     const now = this.#options.now();
     let delayMs = 0;
     let slowest = 0;
-    for (const [index, watch] of watches.entries()) {
+    for (const [index, watch] of attempt.watches.entries()) {
       if (this.#isExcepted(watch)) continue;
       const verdict = judge(this.#get(this.#failures, watch.key, now), watch.rule, now);
       if (verdict.kind === "banned") return { kind: "banned", index, forMs: null };
       if (verdict.kind === "refused") {
-        const forMs = this.#fail(watch, mark);
+        const forMs = this.#fail(watch, attempt);
         return { kind: forMs === null ? "refused" : "banned", index, forMs };
       }
       if (verdict.delayMs > delayMs) {
@@ -133,7 +133,7 @@ export class MemoryLimitStore implements LimitStore {
     return { kind: "pass", delayMs, index: slowest };
   }
 
-  #fail({ key, rule }: LoginWatch, mark: string): number | null {
+  #fail({ key, rule }: LoginWatch, { mark }: LoginAttempt): number | null {
     const now = this.#options.now();
     const { failures, bannedMs } = fail(this.#get(this.#failures, key, now), rule, now, mark);
     this.#set(this.#failures, key, failures, forgottenAt(failures, rule), now);

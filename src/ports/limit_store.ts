@@ -64,7 +64,7 @@ export interface LoginWatch {
 /** One login: who is watched, the most likely culprit first. */
 export interface LoginAttempt {
   readonly watches: readonly LoginWatch[];
-  /** Stands for the credentials: the same ones that fail again are not counted again. */
+  /** Stands for the credentials: the same ones that fail again are not counted again. May be made when it is read. */
   readonly mark: string;
 }
 

@@ -36,3 +36,21 @@ Deno.test("nothing is kept of places that are free again", async () => {
   store.release(Array.from({ length: 100 }, (_, client) => `conn client  ${client}`));
   assert.equal(store.held, 0);
 });
+
+Deno.test("the mark of credentials is made for those that fail only", async () => {
+  const store = new MemoryLimitStore({ now: () => 0 });
+  let made = 0;
+  const attempt = {
+    watches: [{ key: "login client  192.0.2.1", rule: { ...RULE, refuse: 1 }, unless: null }],
+    get mark() {
+      made++;
+      return "m";
+    },
+  };
+  assert.deepEqual(await store.loginAllowed(attempt), { kind: "pass", delayMs: 0, index: 0 });
+  assert.equal(made, 0);
+  await store.loginFailed(attempt);
+  assert.equal(made, 1);
+  assert.deepEqual(await store.loginAllowed(attempt), { kind: "refused", index: 0, forMs: null });
+  assert.equal(made, 2);
+});
