@@ -54,6 +54,11 @@ export function resetPeak(pids: readonly number[]): void {
   for (const pid of pids) Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
+/** Descriptors that a process has open. */
+export function openDescriptors(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
 /** Time of all cores since the machine began. */
 export function machineTicks(): MachineTicks {
   return parseMachineTicks(Deno.readTextFileSync("/proc/stat"));

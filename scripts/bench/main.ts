@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Beds } from "./beds.ts";
 import { type Case, CASES, quickCase } from "./cases.ts";
 import type { Run } from "./measures.ts";
 import { type BenchOptions, parseBenchOptions, USAGE } from "./options.ts";
@@ -17,9 +18,11 @@ const TERMS =
   `One worker each unless said otherwise, the same certificate (ECDSA P-256), TLS 1.2 and 1.3, one auth service,
 xclient off, buffers of 4 KB (smtp_client_buffer, proxy_buffer), logs at level error. CPU time is user and system
 time of all threads of the serving processes. Medians; ratios are Postern / nginx of each pair.`;
-/** The whole bench, milliseconds. */
+/** The whole bench, milliseconds, but for the sessions that make the proxies warm. */
 const FULL_MS = 15 * 60_000;
 const QUICK_MS = 2 * 60_000;
+/** For each session of `--warm`: up to four kinds of sessions through three proxies, 5 ms each. */
+const WARM_MS = 60;
 
 const processes = new Processes();
 
@@ -41,7 +44,7 @@ async function main(args: string[]): Promise<number> {
   const interrupted = Promise.withResolvers<never>();
   const give = (why: string) => interrupted.reject(new Error(why));
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => give(signal));
-  const limitMs = (options.quick ? QUICK_MS : FULL_MS) * (options.floor ? 1.5 : 1);
+  const limitMs = (options.quick ? QUICK_MS : FULL_MS) * (options.floor ? 1.5 : 1) + options.warm * WARM_MS;
   const late = setTimeout(() => give(`not finished after ${limitMs / 60_000} minutes`), limitMs);
   try {
     await Promise.race([bench(options, folder), interrupted.promise]);
@@ -66,9 +69,10 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
     .map((load) => options.quick ? quickCase(load) : load);
   const runs: Run[] = [];
   const summaries = new Map<string, Summary>();
+  const beds = new Beds(surroundings);
   for (const load of cases) {
     console.log(`\n(${load.load}) ${load.title}: ${sizeOf(load)}, ${options.pairs} pairs`);
-    const ofCase = await runCase(load, options, surroundings);
+    const ofCase = await runCase(load, options, surroundings, beds);
     runs.push(...ofCase);
     const summary = summarize(ofCase);
     summaries.set(load.name, summary);
@@ -84,6 +88,7 @@ async function bench(options: BenchOptions, folder: string): Promise<void> {
     };
     await Deno.writeTextFile(options.json, JSON.stringify(record, null, 1) + "\n");
   }
+  await beds.end();
   const [one, two] = [summaries.get("g 1"), summaries.get("g 2")];
   if (one !== undefined && two !== undefined) console.log("(g) two workers\n" + scalingText(one, two, cores));
   console.log(`Every run: ${options.json}`);

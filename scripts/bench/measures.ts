@@ -47,6 +47,8 @@ export interface Run {
   readonly proxy: "nginx" | "postern" | "unguarded" | "floor";
   /** From 1. */
   readonly pair: number;
+  /** Sessions of this kind, plain or with STARTTLS, that the same processes had served before. */
+  readonly served: number;
   /** What the sink had in the end, the same as was sent. */
   readonly messages: number;
   readonly octets: number;

@@ -3,34 +3,59 @@
  *
  * @module
  */
-import { type Case, FLOOR_LOADS, PLAIN_FLOOR_LOADS } from "./cases.ts";
+import type { Bed, Beds, MeasuredCase } from "./beds.ts";
+import { type Case, FLOOR_LOADS, PLAIN_FLOOR_LOADS, warmUpCase } from "./cases.ts";
 import type { Run } from "./measures.ts";
 import type { BenchOptions } from "./options.ts";
 import { PROXY_NAMES, type ProxyName } from "./proxies.ts";
 import { runIdle } from "./run_idle.ts";
-import { type Bed, makeBed, runSessions } from "./run_sessions.ts";
+import { runSessions } from "./run_sessions.ts";
 import type { Surroundings } from "./surroundings.ts";
+
+/** Most sessions of one run that makes a proxy warm: what its clients leave open is closed between two. */
+const WARM_UP_SESSIONS = 3000;
 
 /** Runs `load` `pairs` times through nginx and Postern in turn, and through the floor where `floor` says so. */
 export async function runCase(
   load: Case,
-  { pairs, floor, floorBy }: Pick<BenchOptions, "pairs" | "floor" | "floorBy">,
+  options: Pick<BenchOptions, "pairs" | "warm" | "floor" | "floorBy">,
   surroundings: Surroundings,
+  beds: Beds,
 ): Promise<Run[]> {
+  const { pairs, warm, floor, floorBy } = options;
   const compared: readonly ProxyName[] = load.against === undefined ? PROXY_NAMES : [load.against, "postern"];
   const floorLoads = floorBy === "deno" ? FLOOR_LOADS : PLAIN_FLOOR_LOADS;
   const names = floor && floorLoads.includes(load.load) ? [...compared, "floor" as const] : compared;
   if (load.kind === "idle") {
     return await inTurn(names, pairs, (name) => runIdle(load, name, surroundings));
   }
-  const beds = new Map<ProxyName, Bed>();
-  for (const name of names) beds.set(name, await makeBed(name, load, surroundings));
-  const run = (name: ProxyName) => runSessions(load, beds.get(name)!, surroundings);
-  // Not counted: code is compiled and pools are filled by the first run of a long-lived process.
-  for (const name of names) await run(name);
+  const run = async (name: ProxyName) => await runSessions(load, await beds.of(name, load), surroundings);
+  for (const name of names) {
+    await warmUp(load, warm, await beds.of(name, load), surroundings);
+    // Not counted either: pools are filled by the first run of this very load.
+    await run(name);
+  }
   const runs = await inTurn(names, pairs, run);
-  for (const bed of beds.values()) await bed.end();
+  for (const name of names) await beds.release(name, load);
   return runs;
+}
+
+/**
+ * Lets a proxy serve so many sessions of the load's kind, if it has not yet: V8 compiles for tens of thousands of
+ * sessions, and a proxy that runs for weeks has them behind it.
+ */
+async function warmUp(
+  load: MeasuredCase,
+  sessions: number,
+  bed: Bed,
+  surroundings: Surroundings,
+): Promise<void> {
+  for (;;) {
+    const missing = Math.min(WARM_UP_SESSIONS, sessions - bed.served(load));
+    const part = missing > 0 ? warmUpCase(load, missing) : null;
+    if (part === null) return;
+    await runSessions(part, bed, surroundings);
+  }
 }
 
 async function inTurn(

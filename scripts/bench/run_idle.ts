@@ -32,6 +32,7 @@ export async function runIdle(
     return {
       case: load.name,
       proxy: name,
+      served: 0,
       messages: 0,
       octets: 0,
       values: {

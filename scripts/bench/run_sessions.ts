@@ -4,27 +4,18 @@
  * @module
  */
 import { type CpuTime, cpuTime, machineBusy, machineTicks, memory, resetPeak } from "./accounting.ts";
-import type { LatencyCase, SessionsCase } from "./cases.ts";
+import type { Bed, MeasuredCase } from "./beds.ts";
+import { isLarge, type LatencyCase, type SessionsCase } from "./cases.ts";
+import { allClosed } from "./closed_clients.ts";
 import type { Run, Values } from "./measures.ts";
-import { PostfixSink, runPostfixSource } from "./postfix_peers.ts";
-import { type Proxy, type ProxyName, startProxy } from "./proxies.ts";
+import { runPostfixSource } from "./postfix_peers.ts";
+import type { Proxy } from "./proxies.ts";
 import type { SinkTotals } from "./sink_session.ts";
 import { percentile } from "./statistics.ts";
 import { type Surroundings, targetOf } from "./surroundings.ts";
 
-type MeasuredCase = SessionsCase | LatencyCase;
-
 /** A run without its place in the order of runs. */
 export type RunResult = Omit<Run, "pair">;
-
-/** A proxy that takes a load again and again, and the mail server behind it. */
-export interface Bed {
-  readonly proxy: Proxy;
-  readonly sinkPid: number;
-  /** What came since it was asked last. */
-  take(): Promise<SinkTotals>;
-  end(): Promise<void>;
-}
 
 /** What the clients did. */
 interface Driven {
@@ -38,29 +29,6 @@ interface Driven {
 
 const NO_TIME: CpuTime = { user: 0, system: 0 };
 
-/** Starts a proxy for a load, and the mail server where it is one of its own. */
-export async function makeBed(
-  name: ProxyName,
-  load: MeasuredCase,
-  surroundings: Surroundings,
-): Promise<Bed> {
-  const { processes, folder, sink } = surroundings;
-  const postfix = load.kind === "sessions" && load.peers === "postfix"
-    ? await PostfixSink.start(processes, folder, load.octets[0]!)
-    : null;
-  const sinkPort = postfix?.port ?? surroundings.sinkPort;
-  const proxy = await startProxy(name, { ...surroundings, sinkPort, workers: load.workers });
-  return {
-    proxy,
-    sinkPid: postfix?.pid ?? sink.pid,
-    take: () => postfix?.take() ?? sink.ask({}),
-    end: async () => {
-      await proxy.end();
-      await postfix?.end();
-    },
-  };
-}
-
 /**
  * One run.
  * @throws {Error} when a message was lost or changed, or a session failed.
@@ -72,6 +40,8 @@ export async function runSessions(
 ): Promise<RunResult> {
   const { proxy } = bed;
   const { generator, background, authPid } = surroundings;
+  const served = bed.served(load);
+  await allClosed(generator.pid);
   const read = () => ({
     at: performance.now(),
     proxy: cpuTime(proxy.pids),
@@ -86,6 +56,7 @@ export async function runSessions(
   const after = read();
   const { peakResident } = memory(proxy.pids);
   checkArrived(`${load.name}, ${proxy.name}`, driven, await bed.take());
+  bed.serve(load, driven.messages);
 
   const window = (after.at - before.at) / 1000;
   const user = after.proxy.user - before.proxy.user;
@@ -103,6 +74,7 @@ export async function runSessions(
   return {
     case: load.name,
     proxy: proxy.name,
+    served,
     messages: driven.messages,
     octets: driven.octets,
     values: {
@@ -120,7 +92,7 @@ export async function runSessions(
 }
 
 function throughput(load: SessionsCase, { messages, octets, seconds }: Driven, cpuSeconds: number): Values {
-  if (load.octets[0]! > 1e6) {
+  if (isLarge(load)) {
     return {
       cpu_seconds_per_gb: cpuSeconds / (octets / 1e9),
       wall_seconds: seconds,

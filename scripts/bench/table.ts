@@ -25,6 +25,8 @@ export interface Summary {
   readonly postern: Medians;
   /** Postern / the other, of each pair. */
   readonly ratios: Ratios;
+  /** The least that any of them had served before its first pair; 0 where each run had a process of its own. */
+  readonly uncounted: number;
   /** Null where it was not measured. */
   readonly floor: {
     readonly medians: Medians;
@@ -46,6 +48,7 @@ export function summarize(runs: readonly Run[]): Summary {
     nginx: mediansOf(under),
     postern: mediansOf(over),
     ratios: ratiosOf(over, under),
+    uncounted: Math.min(...runs.filter(({ pair }) => pair === 1).map(({ served }) => served)),
     floor: floor.length === 0 ? null : { medians: mediansOf(floor), ratios: ratiosOf(floor, under) },
   };
 }
@@ -80,7 +83,7 @@ export function isReached(target: Target, { postern, ratios }: Summary): boolean
 
 /** The table of one case. */
 export function caseTable(load: Case, summary: Summary, cores: number): string {
-  const { nginx, postern, ratios, floor } = summary;
+  const { nginx, postern, ratios, uncounted, floor } = summary;
   const against = load.against === undefined ? "nginx" : "guard off";
   const rows = [["", against, "Postern", "ratio", "(least - greatest)", ...floorHead(floor), "target"]];
   for (const name of NAMES) {
@@ -104,6 +107,9 @@ export function caseTable(load: Case, summary: Summary, cores: number): string {
   }
   const disturbed = isDisturbed(nginx) || isDisturbed(postern);
   return alignColumns(rows) +
+    (uncounted > 0
+      ? `First pair after ${uncounted} sessions of this kind, which are not counted here.\n`
+      : "") +
     (disturbed ? "Other programs were busy meanwhile: trust CPU times, not wall times.\n" : "");
 }
 

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
-import { type Case, CASES, type LoadLetter, LOADS, quickCase } from "../../../scripts/bench/cases.ts";
+import {
+  type Case,
+  CASES,
+  type LoadLetter,
+  LOADS,
+  quickCase,
+  warmUpCase,
+} from "../../../scripts/bench/cases.ts";
 import { bottleneck, type Run, type Values } from "../../../scripts/bench/measures.ts";
 import { parseBenchOptions } from "../../../scripts/bench/options.ts";
 import { missingPackages } from "../../../scripts/bench/requirements.ts";
 import { alignColumns, caseTable, isReached, scalingText, summarize } from "../../../scripts/bench/table.ts";
 
 function run(proxy: Run["proxy"], pair: number, values: Values): Run {
-  return { case: "a", proxy, pair, messages: 1, octets: 1024, values };
+  return { case: "a", proxy, pair, served: 1000 * pair, messages: 1, octets: 1024, values };
 }
 
 const RUNS = [
@@ -44,6 +51,13 @@ Deno.test("caseTable() shows the floor beside them where it was measured", () =>
   assert.match(table, /^CPU per session, ms .*\(0\.50 - 1\.50\) +0\.400 +1\.50 +ratio <= 1: reached$/m);
   assert.match(table, /^wall time, s +1\.50 +1\.70 /m);
   assert.match(table, /^cores used: proxy +0\.50 +0\.95 +0\.60$/m);
+});
+
+Deno.test("caseTable() says how many sessions the proxies had served before the first pair", () => {
+  const [first, ...others] = RUNS;
+  assert.match(caseTable(CASE_A, summarize(RUNS), 2), /^First pair after 1000 sessions of this kind/m);
+  const fresh = summarize([{ ...first!, served: 0 }, ...others]);
+  assert.doesNotMatch(caseTable(CASE_A, fresh, 2), /First pair/);
 });
 
 Deno.test("caseTable() warns when other programs were busy", () => {
@@ -117,16 +131,32 @@ Deno.test("quickCase() is the same load, smaller", () => {
   }
 });
 
+Deno.test("warmUpCase() is a load of short sessions of the same kind, and none of large messages", () => {
+  for (const load of CASES) {
+    if (load.kind === "idle") continue;
+    const warm = warmUpCase(load, 77);
+    const octets = load.kind === "latency" ? [load.octets] : load.octets;
+    if (octets[0]! > 1e6) {
+      assert.equal(warm, null);
+    } else {
+      assert.deepEqual([warm?.sessions, warm?.octets], [77, octets]);
+      assert.deepEqual([warm?.starttls, warm?.workers], [load.starttls, load.workers]);
+    }
+  }
+});
+
 Deno.test("parseBenchOptions() has defaults for everything", () => {
   assert.deepEqual(parseBenchOptions([], "/tmp"), {
     only: LOADS,
     pairs: 5,
+    warm: 20_000,
     quick: false,
     floor: false,
     floorBy: "deno",
     json: "/tmp/postern-bench.json",
   });
-  assert.equal(parseBenchOptions(["--quick"], "/tmp").pairs, 2);
+  const { pairs, warm } = parseBenchOptions(["--quick"], "/tmp");
+  assert.deepEqual([pairs, warm], [2, 0]);
 });
 
 Deno.test("parseBenchOptions() reads what is given", () => {
@@ -135,6 +165,8 @@ Deno.test("parseBenchOptions() reads what is given", () => {
     "a, e",
     "--pairs",
     "7",
+    "--warm",
+    "500",
     "--quick",
     "--floor",
     "--floor-by",
@@ -145,6 +177,7 @@ Deno.test("parseBenchOptions() reads what is given", () => {
   assert.deepEqual(parseBenchOptions(args, "/tmp"), {
     only: ["a", "e"],
     pairs: 7,
+    warm: 500,
     quick: true,
     floor: true,
     floorBy: "libc",
@@ -153,10 +186,20 @@ Deno.test("parseBenchOptions() reads what is given", () => {
 });
 
 for (
-  const args of [["--only", "a,i"], ["--only", ""], ["--pairs", "0"], ["--pairs", "1.5"], ["--fast"], [
-    "--floor-by",
-    "rust",
-  ], ["a"]]
+  const args of [
+    ["--only", "a,i"],
+    ["--only", ""],
+    ["--pairs", "0"],
+    ["--pairs", "1.5"],
+    ["--warm", "-1"],
+    ["--warm", ""],
+    ["--fast"],
+    [
+      "--floor-by",
+      "rust",
+    ],
+    ["a"],
+  ]
 ) {
   Deno.test(`parseBenchOptions() refuses ${args.join(" ")}`, () => {
     assert.throws(() => parseBenchOptions(args, "/tmp"));
