@@ -13,6 +13,15 @@ const ZERO = 0x30;
 const HEXTET = /^[0-9A-Fa-f]{1,4}$/;
 /** `ffff:` eight times less three, and `255.255.255.255`: nothing longer is an address. */
 const LONGEST_ADDRESS = 45;
+const LONGEST_IPV4 = 15;
+
+/**
+ * Addresses are pieces of one array: the runtime takes memory from the system for every array of octets of its own,
+ * at ten times the price of the address in it.
+ */
+const SLAB_OCTETS = 4096;
+let slab = new Uint8Array(SLAB_OCTETS);
+let slabUsed = 0;
 
 /**
  * Reads an address: four decimal numbers without leading zeros, or the forms of RFC 4291 §2.2. Null for all else,
@@ -23,31 +32,58 @@ export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
+/** Whether `text` is an IPv4 address as {@linkcode parseIp} reads it: the same text as {@linkcode formatIp} writes. */
+export function isIpv4(text: string): boolean {
+  return ipv4Number(text) >= 0;
+}
+
 function parseIpv4(text: string): Uint8Array | null {
+  const number = ipv4Number(text);
+  if (number < 0) return null;
+  const address = newAddress(4);
+  address[0] = number >>> 24;
+  address[1] = number >>> 16;
+  address[2] = number >>> 8;
+  address[3] = number;
+  return address;
+}
+
+/** The address as a number of 32 bits, or -1. */
+function ipv4Number(text: string): number {
   // By hand: of every session's addresses some are read here.
-  const address = new Uint8Array(4);
-  let part = 0;
+  if (text.length > LONGEST_IPV4) return -1;
+  let address = 0;
+  let dots = 0;
   let value = 0;
   let digits = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit === DOT) {
-      if (digits === 0 || part === 3) return null;
-      address[part++] = value;
+      if (digits === 0 || dots === 3) return -1;
+      address = address * 256 + value;
+      dots++;
       value = 0;
       digits = 0;
       continue;
     }
     const digit = unit - ZERO;
     // A number may be 0, but not begin with it.
-    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return null;
+    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return -1;
     value = value * 10 + digit;
-    if (value > 255) return null;
+    if (value > 255) return -1;
     digits++;
   }
-  if (digits === 0 || part !== 3) return null;
-  address[3] = value;
-  return address;
+  return digits === 0 || dots !== 3 ? -1 : address * 256 + value;
+}
+
+/** Zeros for an address. */
+function newAddress(octets: 4 | 16): Uint8Array {
+  if (slabUsed + octets > slab.length) {
+    slab = new Uint8Array(SLAB_OCTETS);
+    slabUsed = 0;
+  }
+  slabUsed += octets;
+  return slab.subarray(slabUsed - octets, slabUsed);
 }
 
 function parseIpv6(text: string): Uint8Array | null {
@@ -60,7 +96,7 @@ function parseIpv6(text: string): Uint8Array | null {
   const octets = head.length + tail.length;
   // "::" stands for at least one group of zeros.
   if (last === 0 ? octets !== 16 : octets > 14) return null;
-  const address = new Uint8Array(16);
+  const address = newAddress(16);
   address.set(head, 0);
   address.set(tail, 16 - tail.length);
   return address;
@@ -77,9 +113,9 @@ function parseGroups(text: string, last: boolean): number[] | null {
       octets.push(value >> 8, value & 0xff);
       continue;
     }
-    const ipv4 = last && i === groups.length - 1 ? parseIpv4(group) : null;
-    if (ipv4 === null) return null;
-    octets.push(...ipv4);
+    const number = last && i === groups.length - 1 ? ipv4Number(group) : -1;
+    if (number < 0) return null;
+    octets.push(number >>> 24, (number >>> 16) & 0xff, (number >>> 8) & 0xff, number & 0xff);
   }
   return octets;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   formatIp,
   ipInRange,
+  isIpv4,
   isLoopback,
   mapIpv4,
   parseCidr,
@@ -80,7 +81,37 @@ Deno.test("parseIp() refuses everything else", () => {
     "localhost",
     "1:2:3:4:5:6:7:" + "0".repeat(40) + "8",
   ];
-  for (const text of table) assert.equal(parseIp(text), null, JSON.stringify(text));
+  for (const text of table) {
+    assert.equal(parseIp(text), null, JSON.stringify(text));
+    assert.equal(isIpv4(text), false, JSON.stringify(text));
+  }
+});
+
+Deno.test("isIpv4() takes what parseIp() and formatIp() take and write, for every octet in every place", () => {
+  for (let octet = 0; octet <= 300; octet++) {
+    for (const text of [`${octet}.2.3.4`, `1.${octet}.3.4`, `1.2.${octet}.4`, `1.2.3.${octet}`]) {
+      assert.equal(isIpv4(text), octet <= 255, text);
+      const address = parseIp(text);
+      assert.equal(address === null ? null : formatIp(address), octet <= 255 ? text : null);
+      assert.equal(isIpv4(`0${text}`), false);
+    }
+  }
+  assert.equal(isIpv4("255.255.255.255"), true);
+  assert.equal(isIpv4("::1"), false);
+  assert.equal(isIpv4("::ffff:1.2.3.4"), false);
+});
+
+Deno.test("parseIp() gives every address octets of its own", () => {
+  const addresses: [Uint8Array, string][] = [];
+  for (let i = 0; i < 2000; i++) {
+    const text = i % 3 === 0 ? `2001:db8::${(i + 1).toString(16)}` : `10.0.${i >> 8}.${i & 255}`;
+    addresses.push([ip(text), text]);
+  }
+  for (const [address, text] of addresses) {
+    assert.equal(formatIp(address), text);
+    address.fill(0xff);
+  }
+  assert.equal(formatIp(ip("::")), "::");
 });
 
 Deno.test("formatIp() throws for a wrong number of octets", () => {
