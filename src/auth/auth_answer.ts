@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { formatIp, parseIp } from "../bytes/ip_address.ts";
+import { formatIp, isIpv4, parseIp } from "../bytes/ip_address.ts";
 import { displayText } from "../bytes/latin1.ts";
 import type { AuthAnswer, AuthFailureCode, UpstreamChoices } from "../ports/auth_backend.ts";
 import type { SocketAddress } from "../ports/transport.ts";
@@ -33,17 +33,34 @@ const maxSocketPath = 107;
 /** Octets of a host name (RFC 1035 §2.3.4). */
 const maxHostName = 253;
 
-const tlsChoices = { off: "off", starttls: "starttls", on: "on" } as const;
-const authChoices = {
+/** A header by which the service chooses, and what may stand in it. */
+interface Choice<T extends string> {
+  readonly header: string;
+  /** Name of the header in lower case, as heads have it. */
+  readonly name: string;
+  readonly values: Readonly<Record<string, T>>;
+}
+
+function choice<T extends string>(header: string, values: Readonly<Record<string, T>>): Choice<T> {
+  return { header, name: header.toLowerCase(), values };
+}
+
+const tlsChoice = choice("Auth-Upstream-TLS", { off: "off", starttls: "starttls", on: "on" });
+const authChoice = choice("Auth-Upstream-Auth", {
   off: "off",
   on: "on",
   plain: "plain",
   login: "login",
   xoauth2: "xoauth2",
   oauthbearer: "oauthbearer",
-} as const;
-const xclientChoices = { off: "off", on: "on", nginx: "nginx" } as const;
-const proxyProtocolChoices = { off: "off", on: "v1", v1: "v1", v2: "v2" } as const;
+});
+const xclientChoice = choice("Auth-Upstream-XCLIENT", { off: "off", on: "on", nginx: "nginx" });
+const proxyProtocolChoice = choice("Auth-Upstream-Proxy-Protocol", {
+  off: "off",
+  on: "v1",
+  v1: "v1",
+  v2: "v2",
+});
 
 /** How much of nginx's way holds. */
 export interface AnswerRules {
@@ -108,6 +125,7 @@ function parseUpstreams(headers: ReadonlyMap<string, string>): [SocketAddress, .
   const list = headers.get("auth-server") ?? "";
   if (list === "") throw failure("no_server", "an Auth-Server header", null);
   const port = headers.get("auth-port") ?? "";
+  if (!list.includes(",") && !port.includes(",")) return [parseUpstream(list, port)];
   const [first = "", ...others] = splitList(list);
   const ports = splitList(port);
   if (others.length >= maxServers) {
@@ -152,6 +170,7 @@ function parseUpstream(server: string, port: string): SocketAddress {
 }
 
 function parseHost(text: string): string | null {
+  if (isIpv4(text)) return text;
   const bracketed = text.startsWith("[") && text.endsWith("]");
   const address = parseIp(bracketed ? text.slice(1, -1) : text);
   if (address !== null) return bracketed && address.length !== 16 ? null : formatIp(address);
@@ -172,24 +191,21 @@ function isHostLabel(label: string): boolean {
 
 function parseChoices(headers: ReadonlyMap<string, string>): UpstreamChoices {
   return {
-    tls: choose(headers, "Auth-Upstream-TLS", tlsChoices),
-    auth: choose(headers, "Auth-Upstream-Auth", authChoices),
-    xclient: choose(headers, "Auth-Upstream-XCLIENT", xclientChoices),
-    proxyProtocol: choose(headers, "Auth-Upstream-Proxy-Protocol", proxyProtocolChoices),
+    tls: choose(headers, tlsChoice),
+    auth: choose(headers, authChoice),
+    xclient: choose(headers, xclientChoice),
+    proxyProtocol: choose(headers, proxyProtocolChoice),
   };
 }
 
-function choose<T extends string>(
-  headers: ReadonlyMap<string, string>,
-  header: string,
-  choices: Readonly<Record<string, T>>,
-): T | null {
-  const value = headers.get(header.toLowerCase()) ?? "";
+function choose<T extends string>(headers: ReadonlyMap<string, string>, choice: Choice<T>): T | null {
+  const value = headers.get(choice.name) ?? "";
   if (value === "") return null;
+  const { values } = choice;
   const name = value.toLowerCase();
-  const choice = Object.hasOwn(choices, name) ? choices[name] : undefined;
-  if (choice !== undefined) return choice;
-  throw failure("invalid_choice", `one of ${Object.keys(choices).join(", ")} in ${header}`, value);
+  const chosen = Object.hasOwn(values, name) ? values[name] : undefined;
+  if (chosen !== undefined) return chosen;
+  throw failure("invalid_choice", `one of ${Object.keys(values).join(", ")} in ${choice.header}`, value);
 }
 
 /** Whole seconds as milliseconds; null for none, 0 and what is no number (spec §3.3). */

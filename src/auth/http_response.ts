@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { decodeLatin1, displayText } from "../bytes/latin1.ts";
+import { decodeLatin1, displayText, encodeLatin1 } from "../bytes/latin1.ts";
 import { CalloutError } from "./callout_error.ts";
 import { ChunkedBody } from "./chunked_body.ts";
+import { HeaderNames, nameEnd } from "./header_names.ts";
 
 /** Octets of a status line and headers, interim responses included. nginx allows 1024. */
 export const maxHeadOctets = 64 * 1024;
@@ -21,20 +22,43 @@ export interface HttpHead {
   readonly status: number;
   /** Reason phrase as a byte string. */
   readonly reason: string;
-  /** Values as byte strings by lower-case name; of duplicates the last (spec §3.3), but list headers are joined. */
+  /**
+   * Values of the headers that are asked for, as byte strings by lower-case name; of duplicates the last (spec §3.3), but
+   * list headers are joined.
+   */
   readonly headers: ReadonlyMap<string, string>;
 }
 
+const NUL = 0x00;
+const TAB = 0x09;
+const LF = 0x0a;
 const CR = 0x0d;
+const BLANK = 0x20;
+const COLON = 0x3a;
+const ZERO = 0x30;
+const VERSION = encodeLatin1("HTTP/1.");
+
+/** What `auth_answer.ts` and the framing of the body ask for. */
+const readNames = new HeaderNames([
+  "auth-status",
+  "auth-server",
+  "auth-port",
+  "auth-user",
+  "auth-pass",
+  "auth-wait",
+  "auth-error-code",
+  "auth-error-sasl",
+  "auth-upstream-tls",
+  "auth-upstream-auth",
+  "auth-upstream-xclient",
+  "auth-upstream-proxy-protocol",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+]);
 
 /** `head` and `body` need more octets; the others need none. */
 export type HttpReaderState = "head" | "body" | "complete" | "failed";
-
-/** Octets of a token (RFC 9110 §5.6.2). */
-const isTokenOctet = new Uint8Array(256);
-for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-  isTokenOctet[char.charCodeAt(0)] = 1;
-}
 
 /** Incremental reader of one response after the other. */
 export class HttpResponseReader {
@@ -108,11 +132,9 @@ export class HttpResponseReader {
 
   /** Returns the index of the first octet behind the head. */
   #feedHead(bytes: Uint8Array): number {
-    // All at once: a head is a few hundred octets, and a call for each line costs more than the octets.
-    const text = decodeLatin1(bytes);
     let at = 0;
     while (this.#state === "head" && at < bytes.length) {
-      const end = text.indexOf("\n", at);
+      const end = bytes.indexOf(LF, at);
       const next = end < 0 ? bytes.length : end + 1;
       this.#headOctets += next - at;
       if (this.#headOctets > maxHeadOctets) {
@@ -120,57 +142,59 @@ export class HttpResponseReader {
         break;
       }
       if (end < 0) {
-        this.#partialLine += text.slice(at);
+        this.#partialLine += decodeLatin1(bytes, at, next);
       } else if (this.#partialLine === "") {
-        this.#takeLine(text.slice(at, end > at && text.charCodeAt(end - 1) === CR ? end - 1 : end));
+        this.#takeLine(bytes, at, end);
       } else {
-        const line = this.#partialLine + text.slice(at, end);
+        const line = encodeLatin1(this.#partialLine + decodeLatin1(bytes, at, end));
         this.#partialLine = "";
-        this.#takeLine(line.endsWith("\r") ? line.slice(0, -1) : line);
+        this.#takeLine(line, 0, line.length);
       }
       at = next;
     }
     return at;
   }
 
-  #takeLine(line: string): void {
+  /** Takes a line from `start` to `end`, where its LF was. */
+  #takeLine(bytes: Uint8Array, start: number, end: number): void {
     this.#line++;
-    if (this.#headers === null) this.#takeStatusLine(line);
-    else if (line === "") this.#finishHead(this.#headers);
-    else this.#takeHeader(line, this.#headers);
+    if (end > start && bytes[end - 1] === CR) end--;
+    if (this.#headers === null) this.#takeStatusLine(bytes, start, end);
+    else if (start === end) this.#finishHead(this.#headers);
+    else this.#takeHeader(bytes, start, end, this.#headers);
   }
 
-  #takeStatusLine(line: string): void {
-    const match = /^HTTP\/1\.(\d) ([1-5]\d\d)(?: ([^\0\r]*))?$/.exec(line);
-    if (match !== null) {
-      this.#headers = new Map();
-      this.#minorVersion = Number(match[1]);
-      this.#status = Number(match[2]);
-      this.#reason = match[3] ?? "";
-    } else {
+  #takeStatusLine(bytes: Uint8Array, start: number, end: number): void {
+    if (!isStatusLine(bytes, start, end)) {
+      const line = decodeLatin1(bytes, start, end);
       this.#fail("invalid_response", `expected "HTTP/1.x" and a status code, got ${quoteStart(line)}`);
+      return;
     }
+    this.#headers = new Map();
+    this.#minorVersion = bytes[start + 7]! - ZERO;
+    this.#status = 0;
+    for (let at = start + 9; at < start + 12; at++) this.#status = this.#status * 10 + bytes[at]! - ZERO;
+    this.#reason = decodeLatin1(bytes, Math.min(start + 13, end), end);
   }
 
-  #takeHeader(line: string, headers: Map<string, string>): void {
-    let colon = 0;
-    while (isTokenOctet[line.charCodeAt(colon)] === 1) colon++;
-    if (colon === 0 || line[colon] !== ":") {
+  #takeHeader(bytes: Uint8Array, start: number, end: number, headers: Map<string, string>): void {
+    const colon = nameEnd(bytes, start, end);
+    if (colon === start || colon === end || bytes[colon] !== COLON) {
       // The line may be the rest of a password that had a line feed in it, so none of it is shown.
-      const octet = line.charCodeAt(colon);
-      const what = Number.isNaN(octet) ? "the end of the line" : `octet 0x${hex(octet)}`;
+      const what = colon === end ? "the end of the line" : `octet 0x${hex(bytes[colon]!)}`;
       this.#fail(
         "invalid_header",
-        `expected a header name and ":" in line ${this.#line}, got ${what} at column ${colon + 1}`,
+        `expected a header name and ":" in line ${this.#line}, got ${what} at column ${colon - start + 1}`,
       );
       return;
     }
-    if (line.includes("\r", colon) || line.includes("\0", colon)) {
+    if (!isText(bytes, colon, end)) {
       this.#fail("invalid_header", `expected no CR or NUL in line ${this.#line}, got one`);
       return;
     }
-    const name = line.slice(0, colon).toLowerCase();
-    const value = trimBlanks(line, colon + 1);
+    const name = readNames.find(bytes, start, colon);
+    if (name === null) return;
+    const value = decodeTrimmed(bytes, colon + 1, end);
     const former = isListHeader(name) ? headers.get(name) : undefined;
     headers.set(name, former === undefined ? value : `${former}, ${value}`);
   }
@@ -247,17 +271,40 @@ function hasMember(list: string | undefined, member: string): boolean {
   return list !== undefined && list.toLowerCase().split(",").some((item) => item.trim() === member);
 }
 
-/** Cuts optional whitespace off both ends (RFC 9110 §5.6.3). */
-function trimBlanks(line: string, from: number): string {
-  let start = from;
-  let end = line.length;
-  while (start < end && isBlank(line.charCodeAt(start))) start++;
-  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
-  return line.slice(start, end);
+/** The status line of HTTP/1.x with any digit for x, a status from 100 to 599, and nothing or a blank and a reason. */
+function isStatusLine(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 12) return false;
+  for (let i = 0; i < VERSION.length; i++) {
+    if (bytes[start + i] !== VERSION[i]) return false;
+  }
+  const hundreds = bytes[start + 9]! - ZERO;
+  return isDigit(bytes[start + 7]!) && bytes[start + 8] === BLANK && hundreds >= 1 && hundreds <= 5 &&
+    isDigit(bytes[start + 10]!) && isDigit(bytes[start + 11]!) &&
+    (end - start === 12 || bytes[start + 12] === BLANK) && isText(bytes, start + 12, end);
 }
 
-function isBlank(unit: number): boolean {
-  return unit === 0x20 || unit === 0x09;
+/** Whether there is neither CR nor NUL from `start` to before `end`. */
+function isText(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const octet = bytes[at];
+    if (octet === CR || octet === NUL) return false;
+  }
+  return true;
+}
+
+/** A value without the optional whitespace at both ends (RFC 9110 §5.6.3). */
+function decodeTrimmed(bytes: Uint8Array, start: number, end: number): string {
+  while (start < end && isBlank(bytes[start]!)) start++;
+  while (end > start && isBlank(bytes[end - 1]!)) end--;
+  return decodeLatin1(bytes, start, end);
+}
+
+function isBlank(octet: number): boolean {
+  return octet === BLANK || octet === TAB;
+}
+
+function isDigit(octet: number): boolean {
+  return octet >= ZERO && octet <= ZERO + 9;
 }
 
 /** The start of a line that is no status line. It may be a header with a password, so a value is never shown. */

@@ -7,12 +7,27 @@ interface Row {
   readonly name: string;
   readonly raw: string;
   readonly status: number;
+  readonly reason?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether the end is known from the octets and the connection can be used again. */
   readonly reusable: boolean;
 }
 
 const ok = "HTTP/1.1 200 OK\r\n";
+const asked = [
+  "Auth-Status",
+  "Auth-Server",
+  "Auth-Port",
+  "Auth-User",
+  "Auth-Pass",
+  "Auth-Wait",
+  "Auth-Error-Code",
+  "Auth-Error-SASL",
+  "Auth-Upstream-TLS",
+  "Auth-Upstream-Auth",
+  "Auth-Upstream-XCLIENT",
+  "Auth-Upstream-Proxy-Protocol",
+];
 const rows: readonly Row[] = [
   {
     name: "a Content-Length body",
@@ -30,10 +45,35 @@ const rows: readonly Row[] = [
     reusable: true,
   },
   {
-    name: "names with any token character, of duplicates the last",
-    raw: `${ok}auth_user: a\r\nX.!#$%&'*+^\`|~9: y\r\nAUTH_USER: b\r\nContent-Length: 0\r\n\r\n`,
+    name: "names in any case, of duplicates the last",
+    raw: `${ok}auth-USER: a\r\nAuTh-pAsS:\tx\r\nAUTH-USER: b \r\nCONTENT-LENGTH: 0\r\n\r\n`,
     status: 200,
-    headers: { auth_user: "b", "x.!#$%&'*+^`|~9": "y", "content-length": "0" },
+    headers: { "auth-user": "b", "auth-pass": "x", "content-length": "0" },
+    reusable: true,
+  },
+  {
+    name: "names with any token character, and none that nobody asks for",
+    raw: `${ok}auth_user: a\r\nX.!#$%&'*+^\`|~9: y\r\nAuth-Use: a\r\nAuth-Users: a\r\nAuthMport: 1\r\n` +
+      `Xuth-Port: 1\r\n!: \r\n${"n".repeat(300)}: \r\nContent-Length: 0\r\n\r\n`,
+    status: 200,
+    headers: { "content-length": "0" },
+    reusable: true,
+  },
+  {
+    name: "every name that is asked for",
+    raw: `${ok}${asked.map((name, at) => `${name}: ${at}\r\n`).join("")}Content-Length: 0\r\n\r\n`,
+    status: 200,
+    headers: {
+      ...Object.fromEntries(asked.map((name, at) => [name.toLowerCase(), `${at}`])),
+      "content-length": "0",
+    },
+    reusable: true,
+  },
+  {
+    name: "empty and blank values, an empty one instead of a former one",
+    raw: `${ok}Auth-User:\r\nAuth-Pass: \t \r\nAuth-Port: 1\r\nAuth-Port:\r\nContent-Length: 0\r\n\r\n`,
+    status: 200,
+    headers: { "auth-user": "", "auth-pass": "", "auth-port": "", "content-length": "0" },
     reusable: true,
   },
   {
@@ -65,6 +105,20 @@ const rows: readonly Row[] = [
     reusable: true,
   },
   { name: "no reason phrase", raw: "HTTP/1.1 502\r\nContent-Length: 0\r\n\r\n", status: 502, reusable: true },
+  {
+    name: "an empty reason phrase",
+    raw: "HTTP/1.1 502 \r\nContent-Length: 0\r\n\r\n",
+    status: 502,
+    reason: "",
+    reusable: true,
+  },
+  {
+    name: "a reason phrase of any octets",
+    raw: "HTTP/1.9 599  \xe9\x01:\t \r\nContent-Length: 0\r\n\r\n",
+    status: 599,
+    reason: " \xe9\x01:\t ",
+    reusable: true,
+  },
   { name: "HTTP/1.0", raw: "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", status: 200, reusable: false },
   {
     name: "Connection: close in a second line",
@@ -110,6 +164,7 @@ function check(reader: HttpResponseReader, row: Row, reusable = row.reusable) {
   assert.equal(reader.error, null);
   assert.equal(reader.state, "complete");
   assert.equal(reader.head?.status, row.status);
+  if (row.reason !== undefined) assert.equal(reader.head.reason, row.reason);
   if (row.headers !== undefined) assert.deepEqual(Object.fromEntries(reader.head.headers), row.headers);
   assert.equal(reader.reusable, reusable);
 }
@@ -169,6 +224,25 @@ const faults = [
     code: "invalid_response",
     text: /status code/,
   },
+  { name: "a status of 099", raw: "HTTP/1.1 099 OK\r\n", code: "invalid_response", text: /status code/ },
+  { name: "a status of four digits", raw: "HTTP/1.1 2000\r\n", code: "invalid_response", text: /1.1 2000/ },
+  { name: "a letter in the status", raw: "HTTP/1.1 2x0 OK\r\n", code: "invalid_response", text: /2x0/ },
+  { name: "no minor version", raw: "HTTP/1. 200 OK\r\n", code: "invalid_response", text: /HTTP\/1. 200/ },
+  {
+    name: "the version in small letters",
+    raw: "http/1.1 200 OK\r\n",
+    code: "invalid_response",
+    text: /http/,
+  },
+  {
+    name: "a tab before the status",
+    raw: "HTTP/1.1\t200 OK\r\n",
+    code: "invalid_response",
+    text: /\\x09200/,
+  },
+  { name: "a tab behind the status", raw: "HTTP/1.1 200\tOK\r\n", code: "invalid_response", text: /\\x09OK/ },
+  { name: "NUL in the reason phrase", raw: "HTTP/1.1 200 O\0K\r\n", code: "invalid_response", text: /\\x00/ },
+  { name: "a short status line", raw: "HTTP/1.1 20\r\n", code: "invalid_response", text: /HTTP\/1.1 20/ },
   { name: "a status of 600", raw: "HTTP/1.1 600 X\r\n", code: "invalid_response", text: /status code/ },
   { name: "CR in the status line", raw: "HTTP/1.1 200 O\rK\r\n", code: "invalid_response", text: /\\x0D/ },
   { name: "an empty line first", raw: "\r\n", code: "invalid_response", text: /got ""/ },
@@ -183,6 +257,30 @@ const faults = [
   { name: "a blank in a name", raw: `${ok}Auth Pass: secret\r\n`, code: "invalid_header", text: /column 5/ },
   { name: "no colon", raw: `${ok}secret\r\n`, code: "invalid_header", text: /end of the line/ },
   { name: "no name", raw: `${ok}: secret\r\n`, code: "invalid_header", text: /0x3a at column 1/ },
+  {
+    name: "CR instead of the hyphen of a name",
+    raw: `${ok}auth\ruser: secret\r\n`,
+    code: "invalid_header",
+    text: /0x0d at column 5/,
+  },
+  {
+    name: "NUL in the value of a header that nobody asks for",
+    raw: `${ok}Date: secret\0\r\n`,
+    code: "invalid_header",
+    text: /CR or NUL in line 2/,
+  },
+  {
+    name: "two CRs at the end of a line",
+    raw: `${ok}A: secret\r\r\n`,
+    code: "invalid_header",
+    text: /CR or NUL in line 2/,
+  },
+  {
+    name: "a name alone",
+    raw: `${ok}Auth-Pass\r\n`,
+    code: "invalid_header",
+    text: /end of the line at column 10/,
+  },
   { name: "an 8-bit name", raw: `${ok}\xe9: secret\r\n`, code: "invalid_header", text: /0xe9/ },
   {
     name: "CR in a value",
@@ -228,12 +326,16 @@ for (const { name, raw, code, text } of faults) {
 }
 
 Deno.test("HttpResponseReader takes a head of exactly the largest size", () => {
-  const frame = `${ok}Content-Length: 0\r\nA: \r\n\r\n`;
-  const raw = frame.replace("A: ", `A: ${"x".repeat(maxHeadOctets - frame.length)}`);
-  const reader = new HttpResponseReader();
-  reader.feed(encodeLatin1(raw));
-  assert.equal(raw.length, maxHeadOctets);
-  assert.equal(reader.state, "complete");
+  const frame = `${ok}Content-Length: 0\r\nAuth-Pass: \r\n\r\n`;
+  const value = "\xe9".repeat(maxHeadOctets - frame.length);
+  const octets = encodeLatin1(frame.replace("Auth-Pass: ", `Auth-Pass: ${value}`));
+  assert.equal(octets.length, maxHeadOctets);
+  for (const size of [octets.length, 2048]) {
+    const reader = new HttpResponseReader();
+    for (let at = 0; at < octets.length; at += size) reader.feed(octets.subarray(at, at + size));
+    assert.equal(reader.state, "complete");
+    assert.equal(reader.head?.headers.get("auth-pass"), value);
+  }
 });
 
 Deno.test("HttpResponseReader offers the head while the body is still to come", () => {
