@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { compileRequest, formatRequest } from "../../src/auth/http_request.ts";
+import { compileRequest, writeRequest } from "../../src/auth/http_request.ts";
 import { HttpResponseReader } from "../../src/auth/http_response.ts";
+import { RequestOctets } from "../../src/auth/request_octets.ts";
 import { encodeLatin1 } from "../../src/bytes/latin1.ts";
 import type { AuthQuestion } from "../../src/ports/auth_backend.ts";
 
@@ -50,14 +51,17 @@ const RESPONSE = encodeLatin1(
     "vary: Accept-Encoding\r\ncontent-length: 0\r\ndate: Mon, 23 Nov 2026 16:00:00 GMT\r\n\r\n",
 );
 
+const octets = new RequestOctets();
 const reader = new HttpResponseReader();
 
-Deno.bench("formatRequest, a login", () => {
-  formatRequest(template, PLAIN);
+Deno.bench("writeRequest, a login", () => {
+  writeRequest(template, PLAIN, octets);
+  octets.clear();
 });
 
-Deno.bench("formatRequest, an envelope", () => {
-  formatRequest(template, ENVELOPE);
+Deno.bench("writeRequest, an envelope", () => {
+  writeRequest(template, ENVELOPE, octets);
+  octets.clear();
 });
 
 Deno.bench("HttpResponseReader, a response without a body", () => {

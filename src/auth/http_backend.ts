@@ -4,11 +4,14 @@ import type { Connector, SocketAddress } from "../ports/transport.ts";
 import { type AnswerRules, interpretAnswer } from "./auth_answer.ts";
 import { CalloutError } from "./callout_error.ts";
 import { HttpConnectionPool } from "./http_connection_pool.ts";
-import { compileRequest, formatRequest, type RequestTemplate } from "./http_request.ts";
+import { compileRequest, type RequestTemplate, writeRequest } from "./http_request.ts";
+import { RequestOctets } from "./request_octets.ts";
 import { createServiceConnector } from "./service_connector.ts";
 
 /** Times that one question is repeated for `Auth-Status: WAIT`; nginx asks services to stop after 10 to 20. */
 const maxRepeats = 20;
+/** How many places for requests are kept, while no question uses them. */
+const maxSpare = 16;
 
 /** An auth service and how it is asked. */
 export interface HttpBackendOptions {
@@ -53,6 +56,7 @@ export class HttpBackend implements AuthBackend {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #pool: HttpConnectionPool;
+  readonly #spare: RequestOctets[] = [];
 
   constructor(options: HttpBackendOptions) {
     const { target, clock, dialer, keepAlive, ssl } = options;
@@ -82,22 +86,28 @@ export class HttpBackend implements AuthBackend {
 
   async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
     try {
-      const request = formatRequest(this.#template, question);
-      for (let repeats = 0;; repeats++) {
-        const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
-        const answer = interpretAnswer(head, this.#rules);
-        if (answer.kind !== "wait") return answer;
-        if (repeats === maxRepeats) {
-          throw new CalloutError(
-            "wait",
-            `expected an answer after ${maxRepeats} repetitions, got WAIT again`,
-          );
-        }
-        await this.#clock.sleep(answer.ms, signal);
-      }
+      const request = this.#spare.pop() ?? new RequestOctets();
+      writeRequest(this.#template, question, request);
+      const answer = await this.#exchange(request.written, signal);
+      // Not after a failure: a write may be under way still.
+      request.clear();
+      if (this.#spare.length < maxSpare) this.#spare.push(request);
+      return answer;
     } catch (error) {
       if (error instanceof CalloutError) return error.toAnswer();
       return { kind: "failed", code: "closed", reason: `expected an answer, got: ${String(error)}` };
+    }
+  }
+
+  async #exchange(request: Uint8Array, signal: AbortSignal): Promise<AuthAnswer> {
+    for (let repeats = 0;; repeats++) {
+      const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
+      const answer = interpretAnswer(head, this.#rules);
+      if (answer.kind !== "wait") return answer;
+      if (repeats === maxRepeats) {
+        throw new CalloutError("wait", `expected an answer after ${maxRepeats} repetitions, got WAIT again`);
+      }
+      await this.#clock.sleep(answer.ms, signal);
     }
   }
 

@@ -10,9 +10,10 @@
  *
  * @module
  */
-import { encodeLatin1 } from "../bytes/latin1.ts";
-import type { AuthQuestion } from "../ports/auth_backend.ts";
+import { decodeLatin1, encodeLatin1 } from "../bytes/latin1.ts";
+import type { AuthMethod, AuthQuestion } from "../ports/auth_backend.ts";
 import type { TlsFacts } from "../ports/transport.ts";
+import { RequestOctets } from "./request_octets.ts";
 
 /** What is the same in every request to one service. */
 export interface RequestOptions {
@@ -41,14 +42,51 @@ export type HeaderVariable =
   | "ssl_server_name"
   | "session_id";
 
+/** A part of an `auth_http_header` line: text as it is sent, or a variable. */
+type HeaderPart = Uint8Array | { readonly variable: HeaderVariable };
+
 /** Request options made ready for many questions. */
 export interface RequestTemplate {
-  /** Request line and `Host` line. */
-  readonly start: string;
+  /** From the request line to the name of `Auth-User`, for each method. */
+  readonly starts: Readonly<Record<AuthMethod, Uint8Array>>;
   readonly options: RequestOptions;
-  /** Literal text and variables of the `auth_http_header` lines, in turns, line ends included. */
-  readonly headers: readonly (string | { readonly variable: HeaderVariable })[];
+  /** The `auth_http_header` lines, each with the line end before it. */
+  readonly headers: readonly HeaderPart[];
 }
+
+const methods: readonly AuthMethod[] = ["plain", "cram-md5", "external", "none", "xoauth2", "oauthbearer"];
+
+/** What stands before each value, from the end of the line before on. */
+const names = {
+  pass: lineStart("Auth-Pass"),
+  salt: lineStart("Auth-Salt"),
+  attempt: encodeLatin1("\r\nAuth-Protocol: smtp\r\nAuth-Login-Attempt: "),
+  clientIp: lineStart("Client-IP"),
+  clientHost: lineStart("Client-Host"),
+  proxyAddr: lineStart("Proxy-Protocol-Addr"),
+  proxyPort: lineStart("Proxy-Protocol-Port"),
+  proxyServerAddr: lineStart("Proxy-Protocol-Server-Addr"),
+  proxyServerPort: lineStart("Proxy-Protocol-Server-Port"),
+  helo: lineStart("Auth-SMTP-Helo"),
+  from: lineStart("Auth-SMTP-From"),
+  to: lineStart("Auth-SMTP-To"),
+  ssl: encodeLatin1("\r\nAuth-SSL: on"),
+  sslProtocol: lineStart("Auth-SSL-Protocol"),
+  sslCipher: lineStart("Auth-SSL-Cipher"),
+  sslVerify: lineStart("Auth-SSL-Verify"),
+  sslSubject: lineStart("Auth-SSL-Subject"),
+  sslIssuer: lineStart("Auth-SSL-Issuer"),
+  sslSerial: lineStart("Auth-SSL-Serial"),
+  sslFingerprint: lineStart("Auth-SSL-Fingerprint"),
+  sslCert: lineStart("Auth-SSL-Cert"),
+  clientPort: lineStart("Client-Port"),
+  serverAddr: lineStart("Server-Addr"),
+  serverPort: lineStart("Server-Port"),
+  sslSni: lineStart("Auth-SSL-SNI"),
+  session: lineStart("Auth-Session"),
+  traceparent: lineStart("traceparent"),
+};
+const end = encodeLatin1("\r\n\r\n");
 
 const variableValues: Readonly<Record<HeaderVariable, (question: AuthQuestion) => string>> = {
   remote_addr: (question) => question.client.host,
@@ -62,77 +100,103 @@ const variableValues: Readonly<Record<HeaderVariable, (question: AuthQuestion) =
 /** Prepares the parts of the request that no question changes. */
 export function compileRequest(options: RequestOptions): RequestTemplate {
   const version = options.keepAlive ? "HTTP/1.1" : "HTTP/1.0";
-  const headers: (string | { variable: HeaderVariable })[] = [];
-  for (const { name, value } of options.headers) {
-    const parts = options.nginxHeadersOnly ? [escapeControls(value)] : parseHeaderValue(value);
-    headers.push(`${escapeControls(name)}: `, ...parts, "\r\n");
-  }
+  const start = `GET ${escapeControls(options.uri)} ${version}\r\nHost: ${escapeControls(options.host)}`;
+  const starts = methods.map((method) => {
+    return [method, encodeLatin1(`${start}\r\nAuth-Method: ${method}\r\nAuth-User: `)] as const;
+  });
   return {
-    start: `GET ${escapeControls(options.uri)} ${version}\r\nHost: ${escapeControls(options.host)}\r\n`,
+    starts: Object.fromEntries(starts) as Record<AuthMethod, Uint8Array>,
     options,
-    headers,
+    headers: options.headers.flatMap(({ name, value }) => [
+      lineStart(escapeControls(name)),
+      ...options.nginxHeadersOnly ? [encodeLatin1(escapeControls(value))] : parseHeaderValue(value),
+    ]),
   };
 }
 
 /** Writes the request for `question` (spec §3.2). */
-export function formatRequest(template: RequestTemplate, question: AuthQuestion): Uint8Array {
+export function writeRequest(template: RequestTemplate, question: AuthQuestion, out: RequestOctets): void {
   const { client, proxyProtocol, envelope, tls } = question;
-  let text = template.start +
-    "Auth-Method: " + question.method +
-    "\r\nAuth-User: " + escapeCredential(question.user) +
-    "\r\nAuth-Pass: " + escapeCredential(question.secret);
-  if (question.salt !== null) text += "\r\nAuth-Salt: " + escapeControls(question.salt);
-  text += "\r\nAuth-Protocol: smtp\r\nAuth-Login-Attempt: " + question.attempt +
-    "\r\nClient-IP: " + escapeControls(client.host) + "\r\n" + field("Client-Host: ", question.clientHost);
+  out.literal(template.starts[question.method]);
+  out.credential(question.user);
+  out.literal(names.pass);
+  out.credential(question.secret);
+  if (question.salt !== null) writeField(out, names.salt, question.salt);
+  out.literal(names.attempt);
+  out.number(question.attempt);
+  writeField(out, names.clientIp, client.host);
+  writeUnlessEmpty(out, names.clientHost, question.clientHost);
   if (proxyProtocol !== null) {
-    text += "Proxy-Protocol-Addr: " + escapeControls(proxyProtocol.source.host) +
-      "\r\nProxy-Protocol-Port: " + proxyProtocol.source.port +
-      "\r\nProxy-Protocol-Server-Addr: " + escapeControls(proxyProtocol.destination.host) +
-      "\r\nProxy-Protocol-Server-Port: " + proxyProtocol.destination.port + "\r\n";
+    const { source, destination } = proxyProtocol;
+    writeField(out, names.proxyAddr, source.host);
+    writeNumber(out, names.proxyPort, source.port);
+    writeField(out, names.proxyServerAddr, destination.host);
+    writeNumber(out, names.proxyServerPort, destination.port);
   }
   if (envelope !== null) {
-    text += "Auth-SMTP-Helo: " + escapeControls(envelope.helo) +
-      "\r\nAuth-SMTP-From: " + escapeControls(envelope.mail) +
-      "\r\nAuth-SMTP-To: " + escapeControls(envelope.rcpt) + "\r\n";
+    writeField(out, names.helo, envelope.helo);
+    writeField(out, names.from, envelope.mail);
+    writeField(out, names.to, envelope.rcpt);
   }
-  if (tls !== null) text += formatTls(tls, template.options);
-  if (!template.options.nginxHeadersOnly) text += formatOwnHeaders(question);
+  if (tls !== null) writeTls(out, tls, template.options);
+  if (!template.options.nginxHeadersOnly) writeOwnHeaders(out, question);
   // Only where the operator has turned tracing on.
-  if (question.traceparent !== null) text += `traceparent: ${question.traceparent}\r\n`;
+  if (question.traceparent !== null) writeField(out, names.traceparent, question.traceparent);
   for (const part of template.headers) {
-    text += typeof part === "string" ? part : escapeCredential(variableValues[part.variable](question));
+    if (part instanceof Uint8Array) out.literal(part);
+    else out.credential(variableValues[part.variable](question));
   }
-  return encodeLatin1(text + "\r\n");
+  out.literal(end);
 }
 
 /** What nginx does not say. */
-function formatOwnHeaders(question: AuthQuestion): string {
-  const { client, tls } = question;
-  let text = client.port === 0 ? "" : "Client-Port: " + client.port + "\r\n";
-  text += "Server-Addr: " + escapeControls(serverAddress(question)) + "\r\n" +
-    field("Server-Port: ", serverPort(question));
-  if (tls !== null) text += field("Auth-SSL-SNI: ", tls.serverName ?? "");
-  return text + "Auth-Session: " + escapeControls(question.sessionId) + "\r\n";
+function writeOwnHeaders(out: RequestOctets, question: AuthQuestion): void {
+  const { client, server, tls } = question;
+  if (client.port !== 0) writeNumber(out, names.clientPort, client.port);
+  writeField(out, names.serverAddr, serverAddress(question));
+  if (server.kind === "tcp") writeNumber(out, names.serverPort, server.port);
+  if (tls !== null) writeUnlessEmpty(out, names.sslSni, tls.serverName ?? "");
+  writeField(out, names.session, question.sessionId);
 }
 
-function formatTls(tls: TlsFacts, options: RequestOptions): string {
-  let text = "Auth-SSL: on\r\n" + field("Auth-SSL-Protocol: ", tls.protocol) +
-    field("Auth-SSL-Cipher: ", tls.cipher);
-  if (!options.sendCertificateFacts) return text;
+function writeTls(out: RequestOctets, tls: TlsFacts, options: RequestOptions): void {
+  out.literal(names.ssl);
+  writeUnlessEmpty(out, names.sslProtocol, tls.protocol);
+  writeUnlessEmpty(out, names.sslCipher, tls.cipher);
+  if (!options.sendCertificateFacts) return;
   const { verdict, peer } = tls;
-  text += "Auth-SSL-Verify: " +
-    (verdict.kind === "failed" ? "FAILED:" + escapeControls(verdict.reason) : verdict.kind.toUpperCase()) +
-    "\r\n";
-  if (peer === null) return text;
-  text += field("Auth-SSL-Subject: ", peer.subject) + field("Auth-SSL-Issuer: ", peer.issuer) +
-    field("Auth-SSL-Serial: ", peer.serial) + field("Auth-SSL-Fingerprint: ", peer.fingerprint);
-  if (options.passClientCertificate) text += "Auth-SSL-Cert: " + escapeCredential(peer.pem) + "\r\n";
-  return text;
+  writeField(
+    out,
+    names.sslVerify,
+    verdict.kind === "failed" ? `FAILED:${verdict.reason}` : verdict.kind.toUpperCase(),
+  );
+  if (peer === null) return;
+  writeUnlessEmpty(out, names.sslSubject, peer.subject);
+  writeUnlessEmpty(out, names.sslIssuer, peer.issuer);
+  writeUnlessEmpty(out, names.sslSerial, peer.serial);
+  writeUnlessEmpty(out, names.sslFingerprint, peer.fingerprint);
+  if (!options.passClientCertificate) return;
+  out.literal(names.sslCert);
+  out.credential(peer.pem);
+}
+
+function lineStart(name: string): Uint8Array {
+  return encodeLatin1(`\r\n${name}: `);
+}
+
+function writeField(out: RequestOctets, lineStart: Uint8Array, value: string): void {
+  out.literal(lineStart);
+  out.fieldText(value);
+}
+
+function writeNumber(out: RequestOctets, lineStart: Uint8Array, value: number): void {
+  out.literal(lineStart);
+  out.number(value);
 }
 
 /** A header line, or nothing for an empty value, as nginx leaves these headers out. */
-function field(nameColonSpace: string, value: string): string {
-  return value === "" ? "" : nameColonSpace + escapeControls(value) + "\r\n";
+function writeUnlessEmpty(out: RequestOctets, lineStart: Uint8Array, value: string): void {
+  if (value !== "") writeField(out, lineStart, value);
 }
 
 function serverAddress({ server }: AuthQuestion): string {
@@ -143,16 +207,16 @@ function serverPort({ server }: AuthQuestion): string {
   return server.kind === "tcp" ? server.port.toString() : "";
 }
 
-function parseHeaderValue(value: string): (string | { variable: HeaderVariable })[] {
-  const parts: (string | { variable: HeaderVariable })[] = [];
+function parseHeaderValue(value: string): HeaderPart[] {
+  const parts: HeaderPart[] = [];
   let from = 0;
   for (const match of value.matchAll(/\$(?:(\w+)|\{(\w+)\})/g)) {
     const name = match[1] ?? match[2] ?? "";
     if (!isHeaderVariable(name)) continue;
-    parts.push(escapeControls(value.slice(from, match.index)), { variable: name });
+    parts.push(encodeLatin1(escapeControls(value.slice(from, match.index))), { variable: name });
     from = match.index + match[0].length;
   }
-  parts.push(escapeControls(value.slice(from)));
+  parts.push(encodeLatin1(escapeControls(value.slice(from))));
   return parts;
 }
 
@@ -160,32 +224,9 @@ function isHeaderVariable(name: string): name is HeaderVariable {
   return Object.hasOwn(variableValues, name);
 }
 
-/** nginx's escaping of logins, passwords and certificates: 0x00-0x20 and `%` as `%XX`. */
-function escapeCredential(text: string): string {
-  return escape(text, isCredentialOctet);
-}
-
 /** Keeps a value on its line: control octets other than tab as `%XX`. */
 function escapeControls(text: string): string {
-  return escape(text, isFieldOctet);
-}
-
-function isCredentialOctet(unit: number): boolean {
-  return unit > 0x20 && unit !== 0x25;
-}
-
-function isFieldOctet(unit: number): boolean {
-  return (unit >= 0x20 && unit !== 0x7f) || unit === 0x09;
-}
-
-function escape(text: string, isPlain: (unit: number) => boolean): string {
-  let at = 0;
-  while (at < text.length && isPlain(text.charCodeAt(at))) at++;
-  if (at === text.length) return text;
-  let escaped = text.slice(0, at);
-  for (; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    escaped += isPlain(unit) ? text[at] : "%" + unit.toString(16).toUpperCase().padStart(2, "0");
-  }
-  return escaped;
+  const octets = new RequestOctets();
+  octets.fieldText(text);
+  return decodeLatin1(octets.written);
 }

@@ -306,6 +306,39 @@ Deno.test("HttpBackend repeats the same request after each WAIT, on the same con
   });
 });
 
+Deno.test("HttpBackend sends each question's own credentials, whoever asked before and asks meanwhile", async () => {
+  const wait = httpAnswer("Auth-Status: WAIT", "Auth-Wait: 3");
+  const script = ({ raw }: CalloutRequest) => {
+    const login = /Auth-User: (\w*)\r\nAuth-Pass: (\w*)\r\n/.exec(raw)!;
+    if (login[1] === "patient" && ++patience === 1) return wait;
+    if (login[1] === "lost") return { raw: "", close: true } as const;
+    return accepted(2525, `Auth-User: ${login[1]}`, `Auth-Pass: ${login[2]}`);
+  };
+  let patience = 0;
+  await withService(script, async ({ backend, clock, service }) => {
+    const askAs = async (user: string, secret: string) => {
+      const answer = await within(backend.ask(question({ user, secret }), unending), () => "no answer");
+      return answer.kind === "accepted" ? [answer.user, answer.secret] : answer.kind;
+    };
+    const long = "s".repeat(5000);
+    assert.deepEqual(await askAs("jane", long), ["jane", long]);
+    const patient = askAs("patient", "hunter2");
+    await clock.armedFor(3000);
+    assert.deepEqual(await askAs("bob", "b"), ["bob", "b"]);
+    assert.equal(await askAs("lost", "x".repeat(300)), "failed");
+    const users = Array.from({ length: 40 }, (_, at) => [`u${at}`, "p".repeat(1 + at * 10)] as const);
+    assert.deepEqual(await Promise.all(users.map(([user, secret]) => askAs(user, secret))), users);
+    clock.advance(3000);
+    assert.deepEqual(await patient, ["patient", "hunter2"]);
+    const lengths = service.requests.map(({ raw }) => raw.length);
+    assert.deepEqual(await askAs("", ""), ["", ""]);
+    assert.ok(
+      service.requests.at(-1)!.raw.length < Math.min(...lengths),
+      "nothing of a longer request is left",
+    );
+  });
+});
+
 Deno.test("HttpBackend fails with wait after 20 repetitions", async () => {
   await withService(
     () => httpAnswer("Auth-Status: WAIT", "Auth-Wait: 1"),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { compileRequest, formatRequest, type RequestOptions } from "../../../src/auth/http_request.ts";
+import { compileRequest, type RequestOptions, writeRequest } from "../../../src/auth/http_request.ts";
+import { RequestOctets } from "../../../src/auth/request_octets.ts";
 import { decodeLatin1 } from "../../../src/bytes/latin1.ts";
 import type { AuthQuestion } from "../../../src/ports/auth_backend.ts";
 import { peerCertificate, question, tlsFacts } from "./questions.ts";
@@ -14,7 +15,9 @@ const options: RequestOptions = {
 };
 
 function request(asked: AuthQuestion, changes: Partial<RequestOptions> = {}): string[] {
-  const text = decodeLatin1(formatRequest(compileRequest({ ...options, ...changes }), asked));
+  const octets = new RequestOctets();
+  writeRequest(compileRequest({ ...options, ...changes }), asked, octets);
+  const text = decodeLatin1(octets.written);
   assert.ok(text.endsWith("\r\n\r\n"));
   return text.slice(0, -4).split("\r\n");
 }
@@ -26,7 +29,7 @@ const extras = [
   "Auth-Session: 5e55-10",
 ];
 
-Deno.test("formatRequest() writes nginx's request, then Postern's headers, for a plain connection", () => {
+Deno.test("writeRequest() writes nginx's request, then Postern's headers, for a plain connection", () => {
   assert.deepEqual(request(question({ attempt: 3 })), [
     "GET /auth?a=b HTTP/1.1",
     "Host: auth.example",
@@ -41,11 +44,11 @@ Deno.test("formatRequest() writes nginx's request, then Postern's headers, for a
   ]);
 });
 
-Deno.test("formatRequest() says HTTP/1.0 as nginx when connections are not kept", () => {
+Deno.test("writeRequest() says HTTP/1.0 as nginx when connections are not kept", () => {
   assert.equal(request(question(), { keepAlive: false })[0], "GET /auth?a=b HTTP/1.0");
 });
 
-Deno.test("formatRequest() writes every header in nginx's order, auth_http_header lines last", () => {
+Deno.test("writeRequest() writes every header in nginx's order, auth_http_header lines last", () => {
   const asked = question({
     method: "cram-md5",
     secret: "0123456789abcdef0123456789abcdef",
@@ -92,7 +95,7 @@ Deno.test("formatRequest() writes every header in nginx's order, auth_http_heade
   );
 });
 
-Deno.test("formatRequest() sends empty credentials and the envelope as typed for method none", () => {
+Deno.test("writeRequest() sends empty credentials and the envelope as typed for method none", () => {
   const asked = question({
     method: "none",
     user: "",
@@ -130,14 +133,14 @@ const verdicts = [
   },
 ] as const;
 for (const { name, tls, expected } of verdicts) {
-  Deno.test(`formatRequest() tells the verdict ${name} and leaves empty certificate fields out`, () => {
+  Deno.test(`writeRequest() tells the verdict ${name} and leaves empty certificate fields out`, () => {
     const lines = request(question({ tls }), { sendCertificateFacts: true });
     const at = lines.indexOf("Auth-SSL-Cipher: TLS_AES_256_GCM_SHA384");
     assert.deepEqual(lines.slice(at + 1, lines.indexOf(extras[0]!)), expected);
   });
 }
 
-Deno.test("formatRequest() tells nothing of certificates when ssl_verify_client is off", () => {
+Deno.test("writeRequest() tells nothing of certificates when ssl_verify_client is off", () => {
   const tls = tlsFacts({ peer: peerCertificate, verdict: { kind: "success" } });
   const lines = request(question({ tls }), { passClientCertificate: true });
   assert.deepEqual(lines.filter((line) => line.startsWith("Auth-SSL")), [
@@ -147,7 +150,7 @@ Deno.test("formatRequest() tells nothing of certificates when ssl_verify_client 
   ]);
 });
 
-Deno.test("formatRequest() leaves out ports of Unix sockets and an empty client host", () => {
+Deno.test("writeRequest() leaves out ports of Unix sockets and an empty client host", () => {
   const asked = question({
     client: { host: "unix:", port: 0 },
     server: { kind: "unix", path: "/run/postern.sock" },
@@ -160,7 +163,7 @@ Deno.test("formatRequest() leaves out ports of Unix sockets and an empty client 
   ]);
 });
 
-Deno.test("formatRequest() escapes 0x00-0x20 and % in credentials and nothing else", () => {
+Deno.test("writeRequest() escapes 0x00-0x20 and % in credentials and nothing else", () => {
   const octets = Array.from({ length: 256 }, (_, octet) => String.fromCharCode(octet)).join("");
   const expected = Array.from(octets, (char) => {
     const octet = char.charCodeAt(0);
@@ -170,7 +173,7 @@ Deno.test("formatRequest() escapes 0x00-0x20 and % in credentials and nothing el
   assert.deepEqual(lines.slice(3, 5), [`Auth-User: ${expected}`, `Auth-Pass: ${expected}`]);
 });
 
-Deno.test("formatRequest() lets no value begin another line", () => {
+Deno.test("writeRequest() lets no value begin another line", () => {
   const evil = "x\r\nAuth-Evil: 1\n\0\x7f\u010a\u010d";
   const asked = question({
     user: evil,
@@ -211,20 +214,20 @@ const substitutions = [
   ["gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"],
 ] as const;
 for (const [value, expected] of substitutions) {
-  Deno.test(`formatRequest() expands an auth_http_header value of ${value}`, () => {
+  Deno.test(`writeRequest() expands an auth_http_header value of ${value}`, () => {
     const asked = question({ tls: tlsFacts({ serverName: "a b%" }) });
     assert.equal(request(asked, { headers: [{ name: "X", value }] }).at(-1), `X: ${expected}`);
   });
 }
 
-Deno.test("formatRequest() expands $ssl_server_name to nothing without TLS", () => {
+Deno.test("writeRequest() expands $ssl_server_name to nothing without TLS", () => {
   assert.equal(
     request(question(), { headers: [{ name: "X", value: "[$ssl_server_name]" }] }).at(-1),
     "X: []",
   );
 });
 
-Deno.test("formatRequest() tells the span that the question belongs to where something is traced", () => {
+Deno.test("writeRequest() tells the span that the question belongs to where something is traced", () => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   assert.deepEqual(request(question({ traceparent })).at(-1), `traceparent: ${traceparent}`);
   assert.equal(request(question()).some((line) => line.startsWith("traceparent")), false);
