@@ -6,8 +6,8 @@
 import { compileRequest, writeRequest } from "../../src/auth/http_request.ts";
 import { HttpResponseReader } from "../../src/auth/http_response.ts";
 import { RequestOctets } from "../../src/auth/request_octets.ts";
-import { encodeLatin1 } from "../../src/bytes/latin1.ts";
 import type { AuthQuestion } from "../../src/ports/auth_backend.ts";
+import { AUTH_RESPONSE } from "./auth_response.ts";
 
 const template = compileRequest({
   host: "auth.example",
@@ -46,11 +46,6 @@ const ENVELOPE: AuthQuestion = {
   },
 };
 
-const RESPONSE = encodeLatin1(
-  "HTTP/1.1 200 OK\r\nauth-status: OK\r\nauth-server: 127.0.0.1\r\nauth-port: 2525\r\n" +
-    "vary: Accept-Encoding\r\ncontent-length: 0\r\ndate: Mon, 23 Nov 2026 16:00:00 GMT\r\n\r\n",
-);
-
 const octets = new RequestOctets();
 const reader = new HttpResponseReader();
 
@@ -65,7 +60,7 @@ Deno.bench("writeRequest, an envelope", () => {
 });
 
 Deno.bench("HttpResponseReader, a response without a body", () => {
-  reader.feed(RESPONSE);
+  reader.feed(AUTH_RESPONSE);
   if (reader.state !== "complete" || !reader.reusable) throw new Error("no response");
   reader.reset();
 });
