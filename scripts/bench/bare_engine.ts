@@ -1,5 +1,5 @@
 import { createSecureContext } from "node:tls";
-import { createEngineFactory, type EngineFactory, type TlsEngine } from "../../src/io/tls_engine.ts";
+import { createEngineFactory, type EngineMaker, type TlsEngine } from "../../src/io/tls_engine.ts";
 
 const SETTINGS = { requestCert: false, protocols: [] };
 /** As Postern's, for a quiet connection. */
@@ -13,7 +13,7 @@ export class BareEngine {
   readonly #buffer = new Uint8Array(ENCRYPTED_OCTETS);
   #ended = false;
 
-  private constructor(below: Deno.Conn, make: (bare: BareEngine) => TlsEngine) {
+  private constructor(below: Deno.Conn, make: EngineMaker) {
     this.#below = below;
     this.#engine = make(this);
   }
@@ -21,9 +21,9 @@ export class BareEngine {
   /** What makes them, with a certificate and its key (PEM). */
   static maker(cert: string, key: string): (below: Deno.Conn) => BareEngine {
     const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-    const make: EngineFactory | null = createEngineFactory(context);
-    if (make === null) throw new Error("The runtime has no TLS engine");
-    return (below) => new BareEngine(below, (bare) => make(context, SETTINGS, bare));
+    const make = createEngineFactory(context)?.(context, SETTINGS);
+    if (make === undefined) throw new Error("The runtime has no TLS engine");
+    return (below) => new BareEngine(below, make);
   }
 
   received(clear: Uint8Array): void {
@@ -44,7 +44,8 @@ export class BareEngine {
       const count = await this.#below.read(this.#buffer);
       if (count === null) return null;
       this.#engine.receive(this.#buffer.subarray(0, count));
-      await this.#flush();
+      // What TLS 1.3 has to say when the handshake is done, goes out with what is written next.
+      if (!this.#engine.established) await this.#flush();
     }
     const clear = this.#clear.shift()!;
     into.set(clear);
@@ -56,10 +57,13 @@ export class BareEngine {
     return this.#flush();
   }
 
-  async closeWrite(): Promise<void> {
+  /** Says the last, waits until something comes, and closes. */
+  async part(octets: Uint8Array): Promise<void> {
+    this.#engine.send(octets);
     this.#engine.end();
     await this.#flush();
-    await this.#below.closeWrite();
+    await this.#below.read(this.#buffer);
+    this.close();
   }
 
   close(): void {

@@ -14,15 +14,19 @@ const GREETING = encoder.encode("220 proxy.test ESMTP ready\r\n");
 const OK = encoder.encode("250 2.0.0 OK\r\n");
 const READY_FOR_TLS = encoder.encode("220 2.0.0 Start TLS\r\n");
 const SIGNED_IN = encoder.encode("235 2.0.0 OK\r\n");
+const QUIT = encoder.encode("QUIT\r\n");
+const BYE = encoder.encode("221");
 const HELO = encoder.encode("HELO proxy.test\r\n");
 
 /** What a session is read from and written to. */
 interface Link {
   read(into: Uint8Array): Promise<number | null>;
   write(octets: Uint8Array): Promise<unknown>;
-  closeWrite(): Promise<unknown>;
   close(): void;
 }
+
+/** Says the last to a client, and closes its connection. */
+type Part = (octets: Uint8Array) => Promise<unknown>;
 
 /** Ports of the proxy and of whom it asks. */
 interface Ports {
@@ -66,22 +70,33 @@ async function openMailServer(
   return server;
 }
 
-async function pump(from: Link, to: Link): Promise<void> {
+/** Octets to the mail server, until QUIT. */
+async function pumpToServer(client: Link, server: Link): Promise<void> {
   const buffer = new Uint8Array(16_384);
-  for (;;) {
-    const count = await from.read(buffer);
-    if (count === null) return;
-    await to.write(buffer.subarray(0, count));
+  for (let quit = false; !quit;) {
+    const count = await client.read(buffer);
+    if (count === null) return server.close();
+    await server.write(buffer.subarray(0, count));
+    quit = count === QUIT.length && QUIT.every((octet, i) => buffer[i] === octet);
   }
 }
 
-async function relay(client: Link, server: Link): Promise<void> {
-  await Promise.all([
-    pump(client, server).catch(() => {}).then(() => server.closeWrite()).catch(() => {}),
-    pump(server, client).catch(() => {}).then(() => client.closeWrite()).catch(() => {}),
-  ]);
-  client.close();
+/** Octets to the client; 221 is the last. */
+async function pumpToClient(server: Link, client: Link, part: Part): Promise<void> {
+  const buffer = new Uint8Array(16_384);
+  let parting: Promise<unknown> | null = null;
+  for (;;) {
+    const count = await server.read(buffer);
+    if (count === null) break;
+    if (BYE.every((octet, i) => buffer[i] === octet)) parting = part(buffer.slice(0, count));
+    else await client.write(buffer.subarray(0, count));
+  }
   server.close();
+  await parting;
+}
+
+async function relay(client: Link, server: Link, part: Part): Promise<void> {
+  await Promise.all([pumpToServer(client, server), pumpToClient(server, client, part)]);
 }
 
 /** A session without a login: MAIL and RCPT are given to the mail server together. */
@@ -98,7 +113,7 @@ async function servePlain(client: Deno.TcpConn, ports: Ports): Promise<void> {
   }
   const server = await openMailServer(new Uint8Array(512), ports, buffer.subarray(0, held));
   await client.write(OK);
-  await relay(client, server);
+  await relay(client, server, (octets) => client.write(octets).then(() => client.close()));
 }
 
 /** A session with STARTTLS and a login. */
@@ -120,7 +135,7 @@ async function serveStartTls(
   if (await secured.read(buffer) === null) return secured.close();
   const server = await openMailServer(buffer, ports, null);
   await secured.write(SIGNED_IN);
-  await relay(secured, server);
+  await relay(secured, server, (octets) => secured.part(octets));
 }
 
 async function listen(port: number, serve: (client: Deno.TcpConn) => Promise<void>): Promise<void> {

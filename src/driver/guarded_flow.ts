@@ -60,11 +60,11 @@ export class GuardedFlow implements RelayControl {
     this.#options = options;
     this.#clock = clock;
     this.#upstream = upstream;
-    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told());
-    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, () => {});
+    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told(), () => this.#granted);
+    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, () => {}, () => false);
     this.#deadline = clock.deadline(() => this.#expire());
     // TLS has its own way to say that it ends.
-    this.#mayPart = client.tls === null;
+    this.#mayPart = client.tls === null || client.end !== undefined;
   }
 
   get inFlight(): boolean {
@@ -185,6 +185,11 @@ export class GuardedFlow implements RelayControl {
     return this.#parted;
   }
 
+  /** Whether the 221 to the client's QUIT is the last of what is to be written to it. */
+  get #granted(): boolean {
+    return this.#mayPart && this.#guard.parting === "granted";
+  }
+
   /** Whether the 221 to the client's QUIT is written. */
   get #parted(): boolean {
     return this.#guard.parting === "granted" && !this.#toClient.busy;
@@ -293,17 +298,22 @@ class Outlet {
   readonly #transport: Transport;
   readonly #queue: Uint8Array[];
   readonly #idle: () => void;
+  readonly #ends: () => boolean;
   #flushing: Promise<void> | null = null;
   /** Octets of the write that is under way. */
   #length = 0;
   octets = 0;
   lost = false;
 
-  /** `idle` is called when all is written, or the peer is lost. */
-  constructor(transport: Transport, queue: Uint8Array[], idle: () => void) {
+  /**
+   * `idle` is called when all is written, or the peer is lost; `ends` says whether nothing follows what is queued, where
+   * the transport wants to know.
+   */
+  constructor(transport: Transport, queue: Uint8Array[], idle: () => void, ends: () => boolean) {
     this.#transport = transport;
     this.#queue = queue;
     this.#idle = idle;
+    this.#ends = ends;
   }
 
   get busy(): boolean {
@@ -319,7 +329,9 @@ class Outlet {
   #writeNext(): Promise<void> {
     const octets = this.#next();
     this.#length = octets.length;
-    return this.#transport.write(octets).then(this.#written, this.#failed);
+    const to = this.#transport;
+    const last = to.end !== undefined && this.#queue.length === 0 && this.#ends();
+    return (last ? to.end!(octets) : to.write(octets)).then(this.#written, this.#failed);
   }
 
   // Made once: a reply or a chunk costs neither a function of its own nor an async one.

@@ -17,6 +17,16 @@ export async function closeLingering(transport: Transport, clock: Clock): Promis
   deadline.arm(LINGER_MS);
   try {
     await transport.closeWrite();
+    await readToEnd(transport);
+  } finally {
+    deadline.disarm();
+    transport.close();
+  }
+}
+
+/** Throws input away until the peer ends its direction, somebody closes the connection, or it is too much. Never rejects. */
+export async function readToEnd(transport: Transport): Promise<void> {
+  try {
     const sink = new Uint8Array(LINGER_READ_OCTETS);
     let octets = 0;
     while (octets < LINGER_OCTETS) {
@@ -26,8 +36,5 @@ export async function closeLingering(transport: Transport, clock: Clock): Promis
     }
   } catch {
     // The peer is gone, or the deadline closed the connection: either way there is nobody left to be polite to.
-  } finally {
-    deadline.disarm();
-    transport.close();
   }
 }

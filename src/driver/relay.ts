@@ -5,7 +5,7 @@
  */
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
-import { closeLingering, LINGER_MS } from "./linger.ts";
+import { closeLingering, LINGER_MS, readToEnd } from "./linger.ts";
 import type { GuardedFlow } from "./guarded_flow.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
@@ -63,7 +63,10 @@ export async function relay(
   let endedBy: RelayResult["endedBy"] | null = null;
   const { guarded } = options;
   const deadline = ports.clock.deadline(() => {
-    if (parted) return upstream.close();
+    if (parted) {
+      client.close();
+      return upstream.close();
+    }
     if (timedOut || guarded === null) {
       timedOut = true;
       client.close();
@@ -117,9 +120,12 @@ export async function relay(
     const end = await toUpstream.run();
     if (end === "parted") {
       parted = true;
-      client.close();
       // The mail server closes first, as it has said: then no port of ours is kept for late segments of the connection.
-      return deadline.arm(LINGER_MS);
+      deadline.arm(LINGER_MS);
+      // A client in TLS says that it ends, which must be read: else the kernel resets the connection, and what is on its
+      // way with it. It is only waited for, as nothing of it is answered.
+      if (client.end !== undefined) await readToEnd(client);
+      return client.close();
     }
     endedBy ??= "client";
     if (end !== "sink_lost") await guarded?.clientEnded();

@@ -8,8 +8,8 @@ import {
   toConnectionError,
 } from "./connection_errors.ts";
 import { ReadBuffers } from "./read_buffers.ts";
-import type { EngineEvents, TlsEngine } from "./tls_engine.ts";
-import { alertFor } from "./tls_alerts.ts";
+import type { CertificateFacts, EngineEvents, EngineMaker, TlsEngine } from "./tls_engine.ts";
+import { alertFor, isAlert } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
 /** Three TLS records at a time: one write below them, and less than the engine holds. */
@@ -18,6 +18,9 @@ const WRITE_OCTETS = 49_152;
 const HANDSHAKE_OCTETS = 2048;
 /** A TLS record with an SMTP command fits. */
 const QUIET_OCTETS = 512;
+
+/** The version whose handshake is done when the client has finished. */
+const TICKETS_LAST = "TLSv1.3";
 
 const NOTHING = new Uint8Array(0);
 
@@ -41,9 +44,11 @@ export class EngineTransport implements Transport, EngineEvents {
   #reading = false;
   #closed = false;
   #writeEnded = false;
+  /** Whether the last word is said: nothing that comes is decrypted any more. */
+  #parted = false;
 
   /** @throws {Error} when the runtime cannot start TLS. */
-  constructor(plain: Transport, makeEngine: (events: EngineEvents) => TlsEngine) {
+  constructor(plain: Transport, makeEngine: EngineMaker) {
     this.#plain = plain;
     this.#engine = makeEngine(this);
   }
@@ -77,25 +82,29 @@ export class EngineTransport implements Transport, EngineEvents {
   }
 
   /**
-   * Runs the handshake; `first` is what was read of it already. `readFacts` makes the facts of it.
+   * Runs the handshake; `first` is what was read of it already. `judge` looks at the client's certificate, where one is
+   * asked for.
    * @throws {ConnectionError} with code `tls`, `reset`, `closed` or `silent`; all is closed then, after an alert.
    */
   async handshake(
     first: Uint8Array | null,
-    readFacts: (engine: TlsEngine) => TlsFacts | Promise<TlsFacts>,
+    judge: ((engine: TlsEngine) => Promise<CertificateFacts>) | null,
   ): Promise<void> {
     let heard = first !== null && first.length > 0;
     try {
       if (heard) this.#engine.receive(first);
-      for (;;) {
+      while (!this.#engine.established) {
         await this.#flush();
-        const heardOf = this.#received.take(NOTHING);
-        // A client may have ended with the last flight of the handshake: the next read says so.
-        if (this.#engine.established) break;
-        if (heardOf === null) throw connectionLost("finish the TLS handshake");
+        if (this.#received.take(NOTHING) === null) throw connectionLost("finish the TLS handshake");
         if (await this.#readBelow() !== null) heard = true;
       }
-      this.#facts = await readFacts(this.#engine);
+      // What came with its last flight may be wrong. The client may also have ended with it: the next read says so.
+      this.#received.take(NOTHING);
+      const facts = this.#engine.facts();
+      // In TLS 1.2 the client awaits what the engine has made now. In TLS 1.3 that is only tickets to resume the session
+      // with (RFC 8446 §4.6.1), for which nobody waits: they go out with what is written next.
+      if (facts.protocol !== TICKETS_LAST) await this.#flush();
+      this.#facts = judge === null ? facts : { ...facts, ...await judge(this.#engine) };
     } catch (error) {
       this.close();
       // Those that only look whether somebody listens do no more.
@@ -116,15 +125,22 @@ export class EngineTransport implements Transport, EngineEvents {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.length; from += WRITE_OCTETS) {
-      if (this.#closed || this.#writeEnded) throw closedError();
-      if (this.#sendError !== null) throw this.#sendError;
-      if (this.#failed || !this.#engine.send(bytes.subarray(from, from + WRITE_OCTETS))) {
-        throw connectionLost("write");
-      }
+      this.#encrypt(bytes.subarray(from, from + WRITE_OCTETS));
       await this.#flush();
-      if (this.#closed) throw closedError();
-      if (this.#sendError !== null) throw this.#sendError;
+      this.#assertSent();
     }
+  }
+
+  /** The end of our direction is a record behind the last word, and no FIN: who reads TLS reads no further. */
+  async end(bytes: Uint8Array): Promise<void> {
+    const last = Math.max(0, bytes.length - WRITE_OCTETS);
+    if (last > 0) await this.write(bytes.subarray(0, last));
+    this.#encrypt(bytes.subarray(last));
+    this.#writeEnded = true;
+    this.#parted = true;
+    this.#engine.end();
+    await this.#flush();
+    this.#assertSent();
   }
 
   async closeWrite(): Promise<void> {
@@ -156,13 +172,26 @@ export class EngineTransport implements Transport, EngineEvents {
       if (this.#closed) this.#buffers.release();
     }
     if (this.#closed) throw closedError();
-    this.#engine.receive(count === null ? null : buffer.subarray(0, count));
+    if (!this.#parted) this.#engine.receive(count === null ? null : buffer.subarray(0, count));
+    // As a rule the client answers our last word with its own (close_notify), and is then read no further.
+    else if (count === null || isAlert(buffer, count)) this.#received.end();
     if (count !== null) this.#buffers.filled(count);
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
     // reader waits for a writer: it would never read again when the peer waits for us in the same way.
     if (this.#failed) await this.#flush();
     return count;
+  }
+
+  #encrypt(clear: Uint8Array): void {
+    if (this.#closed || this.#writeEnded) throw closedError();
+    this.#assertSent();
+    if (this.#failed || clear.length > 0 && !this.#engine.send(clear)) throw connectionLost("write");
+  }
+
+  #assertSent(): void {
+    if (this.#closed) throw closedError();
+    if (this.#sendError !== null) throw this.#sendError;
   }
 
   /** Writes what the engine has made; nothing is returned where there is nothing. */

@@ -1,13 +1,20 @@
 import type { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { TlsVersion, VerifyClient } from "../config/settings.ts";
-import type { TlsAcceptor, TlsFacts, Transport } from "../ports/transport.ts";
+import type { TlsAcceptor, Transport } from "../ports/transport.ts";
 import { CertificateJudge } from "./certificate_judge.ts";
 import { CLIENT_HELLO_OCTETS, type ClientHello, readClientHello } from "./client_hello.ts";
 import { describeCertificate, presentedChain } from "./peer_certificate.ts";
 import { type ReadyCertificate, type ServerCertificate, ServerCertificates } from "./server_certificates.ts";
 import { isReset, silent } from "./connection_errors.ts";
-import { createEngineFactory, type EngineFactory, type EngineSettings } from "./tls_engine.ts";
+import {
+  type CertificateFacts,
+  createEngineFactory,
+  type EngineMaker,
+  type EngineSettings,
+  NO_CERTIFICATE,
+  type TlsEngine,
+} from "./tls_engine.ts";
 import { EngineTransport } from "./engine_transport.ts";
 import { handshake } from "./tls_handshake.ts";
 import { TlsTransport } from "./tls_transport.ts";
@@ -45,21 +52,21 @@ export function createTlsAcceptor(
     ...(asksForCertificate && options.clientCaPem !== null && { ca: options.clientCaPem }),
   });
   const judge = asksForCertificate ? createJudge(options) : null;
-  const makeEngine = way === "streams" ? null : createEngineFactory(certificates.choose(null));
   const settings = { requestCert: asksForCertificate, protocols: ["smtp"] };
-  if (makeEngine !== null) certificates.all.forEach((one) => tryOut(makeEngine, one, settings));
+  const factory = way === "streams" ? null : createEngineFactory(certificates.choose(null));
+  const makers = factory === null ? null : new Map(
+    certificates.all.map((one) => [one.context, triedOut(factory(one.context, settings), one)]),
+  );
+  const judgement = judge === null ? null : (engine: TlsEngine) => judgeChain(judge, engine.peerChain());
   return {
     async accept(plain: Transport): Promise<Transport> {
       // With one certificate there is nothing to choose.
       const first = certificates.all.length > 1 ? await readFirst(plain) : null;
       const context = certificates.choose(first?.serverName ?? null);
       const octets = first?.octets ?? null;
-      if (makeEngine === null) return await acceptWithStreams(plain, context, settings, octets, judge);
-      const transport = new EngineTransport(plain, (events) => makeEngine(context, settings, events));
-      await transport.handshake(octets, async (engine) => ({
-        ...engine.facts(),
-        ...await judgeChain(judge, () => engine.peerChain()),
-      }));
+      if (makers === null) return await acceptWithStreams(plain, context, settings, octets, judge);
+      const transport = new EngineTransport(plain, makers.get(context)!);
+      await transport.handshake(octets, judgement);
       return transport;
     },
     knows: (serverName) => certificates.knows(serverName),
@@ -67,18 +74,15 @@ export function createTlsAcceptor(
 }
 
 /** OpenSSL's idea of a certificate, which the context was made with, is wider than that of the runtime's TLS. */
-function tryOut(
-  makeEngine: EngineFactory,
-  { subject, context }: ReadyCertificate,
-  settings: EngineSettings,
-): void {
+function triedOut(makeEngine: EngineMaker, { subject }: ReadyCertificate): EngineMaker {
   try {
-    makeEngine(context, settings, { received() {}, ended() {}, failed() {} }).release();
+    makeEngine({ received() {}, ended() {}, failed() {} }).release();
   } catch (error) {
     throw new Error(`Cannot use certificate "${subject}": the runtime's TLS does not know such keys`, {
       cause: error,
     });
   }
+  return makeEngine;
 }
 
 function createJudge(options: TlsAcceptorOptions): CertificateJudge {
@@ -135,16 +139,11 @@ async function acceptWithStreams(
     serverName: servername ? servername : null,
     alpn: socket.alpnProtocol ? socket.alpnProtocol : null,
     resumed: socket.isSessionReused(),
-    ...await judgeChain(judge, () => presentedChain(socket)),
+    ...judge === null ? NO_CERTIFICATE : await judgeChain(judge, presentedChain(socket)),
   });
 }
 
-async function judgeChain(
-  judge: CertificateJudge | null,
-  chainOf: () => readonly Uint8Array[],
-): Promise<Pick<TlsFacts, "peer" | "verdict">> {
-  if (judge === null) return { peer: null, verdict: { kind: "none" } };
-  const chain = chainOf();
+async function judgeChain(judge: CertificateJudge, chain: readonly Uint8Array[]): Promise<CertificateFacts> {
   const verdict = await judge.judge(chain, Date.now());
   return { peer: chain[0] === undefined ? null : describeCertificate(chain[0]), verdict };
 }

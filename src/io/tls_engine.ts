@@ -67,6 +67,28 @@ const METHODS = [
 /** The handle's way to tell when a write is done, which here is when its octets have been taken. */
 const REQUEST = {};
 
+/** What a handle answers into. */
+const ANSWERS: { protocol: string; name: string; alpnProtocol: string | false } = {
+  protocol: "",
+  name: "",
+  alpnProtocol: false,
+};
+
+/** What is known of a client's certificate. */
+export type CertificateFacts = Pick<TlsFacts, "peer" | "verdict">;
+
+/** There is none. */
+export const NO_CERTIFICATE: CertificateFacts = { peer: null, verdict: Object.freeze({ kind: "none" }) };
+
+/** Names of protocols and ciphers, which are few, as every connection of the thread has them. */
+const names = new Map<string, string>();
+
+function oneCopy(name: string): string {
+  const known = names.get(name);
+  if (known === undefined) names.set(name, name);
+  return known ?? name;
+}
+
 function nothing(): void {}
 
 /** What an engine tells, always within a call of its own methods. */
@@ -87,14 +109,14 @@ export class TlsEngine {
   #released = false;
 
   /** @throws {Error} when the runtime cannot work with `context`. */
-  constructor(handle: Handle, context: object, protocols: readonly string[], events: EngineEvents) {
+  constructor(handle: Handle, context: object, protocols: string[], events: EngineEvents) {
     this.#handle = handle;
     this.#events = events;
     if (handle.initServerTls(context) !== 0 || handle.attachJsStream() !== 0) {
       throw new Error("Cannot start TLS: the runtime refuses the certificate or the protocols");
     }
     handle.setHandle(handle);
-    handle.setAlpnProtocols([...protocols]);
+    handle.setAlpnProtocols(protocols);
     handle.engine = this;
     handle.onhandshakestart = nothing;
     handle.onhandshakedone = TlsEngine.#onHandshakeDone;
@@ -147,20 +169,22 @@ export class TlsEngine {
     return encrypted == null || encrypted.byteLength === 0 ? null : new Uint8Array(encrypted);
   }
 
-  /** What the handshake has agreed on. */
-  facts(): Omit<TlsFacts, "peer" | "verdict"> {
-    const protocol: { protocol?: string } = {};
-    const cipher: { name?: string } = {};
-    const alpn: { alpnProtocol?: string | false } = {};
-    this.#handle.getProtocol(protocol);
-    this.#handle.getCipher(cipher);
-    this.#handle.getAlpnNegotiatedProtocol(alpn);
+  /** What the handshake has agreed on; of a certificate of the peer's nothing. */
+  facts(): TlsFacts {
+    const handle = this.#handle;
+    ANSWERS.protocol = ANSWERS.name = "";
+    ANSWERS.alpnProtocol = false;
+    handle.getProtocol(ANSWERS);
+    handle.getCipher(ANSWERS);
+    handle.getAlpnNegotiatedProtocol(ANSWERS);
+    const { protocol, name: cipher, alpnProtocol } = ANSWERS;
     return {
-      protocol: protocol.protocol ?? "",
-      cipher: cipher.name ?? "",
-      serverName: this.#handle.getServername() || null,
-      alpn: alpn.alpnProtocol || null,
-      resumed: this.#handle.isSessionReused(),
+      protocol: oneCopy(protocol),
+      cipher: oneCopy(cipher),
+      serverName: handle.getServername() || null,
+      alpn: alpnProtocol || null,
+      resumed: handle.isSessionReused(),
+      ...NO_CERTIFICATE,
     };
   }
 
@@ -186,20 +210,20 @@ export interface EngineSettings {
   readonly protocols: readonly string[];
 }
 
-/** Makes engines with the certificate of `context`. */
-export type EngineFactory = (
-  context: SecureContext,
-  settings: EngineSettings,
-  events: EngineEvents,
-) => TlsEngine;
+/** Makes an engine. */
+export type EngineMaker = (events: EngineEvents) => TlsEngine;
+
+/** Gives what makes engines with the certificate of a context. */
+export type EngineFactory = (context: SecureContext, settings: EngineSettings) => EngineMaker;
 
 /** Null when the runtime does not have what {@linkcode TlsEngine} needs. */
 export function createEngineFactory(context: SecureContext): EngineFactory | null {
   const Maker = handleClass(context);
   if (Maker === null) return null;
-  return (context, { requestCert, protocols }, events) => {
-    const settings = { ...(context.context as object), requestCert, rejectUnauthorized: false };
-    return new TlsEngine(new Maker(1, 0), settings, protocols, events);
+  return ({ context }, { requestCert, protocols }) => {
+    const settings = { ...(context as object), requestCert, rejectUnauthorized: false };
+    const offered = [...protocols];
+    return (events) => new TlsEngine(new Maker(1, 0), settings, offered, events);
   };
 }
 

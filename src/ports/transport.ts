@@ -73,6 +73,12 @@ export interface Transport {
   write(bytes: Uint8Array): Promise<void>;
   /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
   closeWrite(): Promise<void>;
+  /**
+   * Writes `bytes`, and says that they were the last, which costs no second write. Afterwards what the peer still says
+   * is not understood: a read only waits for its end. Of TLS alone: a plain connection is ended by {@linkcode closeWrite}.
+   * @throws {ConnectionError} when the connection is lost or was closed on our side.
+   */
+  end?(bytes: Uint8Array): Promise<void>;
   /** Ends both directions at once and releases the socket. Never throws, idempotent. */
   close(): void;
 }

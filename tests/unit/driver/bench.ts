@@ -52,6 +52,8 @@ export interface BenchOptions {
   readonly proxyProtocol?: boolean;
   /** Facts of the client's handshake. */
   readonly tls?: Partial<TlsFacts>;
+  /** Whether TLS with the client says its end with its last word. */
+  readonly tlsEnds?: boolean;
   /** Facts of the handshake with the mail server. */
   readonly upstreamTls?: Partial<TlsFacts> | "refused";
   /** Handshakes of the server, which other connections may have under way. */
@@ -231,7 +233,7 @@ export class Bench {
       auth: this.#auth(),
       handshakes: this.#options.handshakes ?? new HandshakeSlots(settings.ssl_max_handshakes),
       tls: {
-        accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls)),
+        accept: (plain) => acceptHandshake(plain, tlsFacts(this.#options.tls), this.#options.tlsEnds),
         knows: (serverName) => serverName === "mail.test",
       },
       resolver: resolve === undefined ? null : { clientHost: (_address, signal) => resolve(signal) },

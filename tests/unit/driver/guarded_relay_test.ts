@@ -30,6 +30,12 @@ async function quits({ client }: Bench, upstream: Awaited<ReturnType<Bench["rela
   await client.expect("221 bye\r\n");
 }
 
+/** The client's handshake. */
+async function secured({ client }: Bench): Promise<void> {
+  await client.send(CLIENT_HELLO);
+  await client.expect(SERVER_HELLO);
+}
+
 Deno.test("a message in the relay is told of, counted and logged with its queue id", async () => {
   await withBench({}, async (bench) => {
     const upstream = await sending(bench);
@@ -308,15 +314,12 @@ Deno.test("after QUIT that is refused the session goes on, and may end with anot
 });
 
 Deno.test("after QUIT and its 221 a drain says no more, and ends what its mail server leaves open", async () => {
-  for (const ssl of [false, true]) {
-    await withBench({ ssl }, async (bench) => {
-      if (ssl) {
-        await bench.client.send(CLIENT_HELLO);
-        await bench.client.expect(SERVER_HELLO);
-      }
+  for (const options of [{}, { ssl: true }, { ssl: true, tlsEnds: true }] as const) {
+    await withBench(options, async (bench) => {
+      if ("ssl" in options) await secured(bench);
       const upstream = await bench.relaying();
       await quits(bench, upstream);
-      if (!ssl) await bench.client.expectEnd();
+      if (!("ssl" in options) || "tlsEnds" in options) await bench.client.expectEnd();
       bench.drain();
       await bench.clock.armedFor(1_000);
       bench.clock.advance(1_000);
@@ -354,33 +357,79 @@ Deno.test("after QUIT: a mail server that goes without a word is answered for, a
 });
 
 Deno.test("after QUIT: 221 that the client does not take keeps its connection until proxy_timeout", async () => {
-  await withBench({ settings: { proxy_timeout: 60_000 }, pair: { capacity: 100 } }, async (bench) => {
-    const upstream = await bench.relaying();
-    await bench.client.send("NOOP\r\n");
-    await upstream.expect("NOOP\r\n");
-    await upstream.send(`250 ${"x".repeat(200)}\r\n`);
-    await bench.client.send("QUIT\r\n");
-    await upstream.expect("QUIT\r\n");
-    await upstream.send("221 bye\r\n");
-    await bench.clock.armedFor(2_000);
-    bench.clock.advance(2_000);
-    await bench.client.expect(`250 ${"x".repeat(200)}\r\n221 bye\r\n`);
-    bench.client.transport.close();
-    upstream.transport.close();
-    assert.equal(await bench.outcome(), "relayed");
-  });
+  for (const options of [{}, { ssl: true, tlsEnds: true }] as const) {
+    const settings = { proxy_timeout: 60_000 };
+    await withBench({ settings, pair: { capacity: 100 }, ...options }, async (bench) => {
+      if ("ssl" in options) await secured(bench);
+      const upstream = await bench.relaying();
+      await bench.client.send("NOOP\r\n");
+      await upstream.expect("NOOP\r\n");
+      await upstream.send(`250 ${"x".repeat(200)}\r\n`);
+      await bench.client.send("QUIT\r\n");
+      await upstream.expect("QUIT\r\n");
+      await upstream.send("221 bye\r\n");
+      await bench.clock.armedFor(2_000);
+      bench.clock.advance(2_000);
+      await bench.client.expect(`250 ${"x".repeat(200)}\r\n221 bye\r\n`);
+      bench.client.transport.close();
+      upstream.transport.close();
+      assert.equal(await bench.outcome(), "relayed");
+    });
+  }
 });
 
 Deno.test("after QUIT in TLS the client ends the connection as ever", async () => {
   await withBench({ ssl: true }, async (bench) => {
-    await bench.client.send(CLIENT_HELLO);
-    await bench.client.expect(SERVER_HELLO);
+    await secured(bench);
     const upstream = await bench.relaying();
     await quits(bench, upstream);
     await bench.client.transport.closeWrite();
     await upstream.expectEnd();
     upstream.transport.close();
     await bench.client.expectEnd();
+    assert.equal(await bench.outcome(), "relayed");
+  });
+});
+
+Deno.test("after QUIT in TLS that ends with its last word the client is waited for, but no longer than 2 seconds", async () => {
+  for (const client of ["ends", "says more, and ends", "is reset", "is silent"]) {
+    for (const first of ["client", "mail server"]) {
+      await withBench({ ssl: true, tlsEnds: true }, async (bench) => {
+        await secured(bench);
+        const upstream = await bench.relaying();
+        await quits(bench, upstream);
+        // Nobody waits for the mail server to end its connection.
+        await bench.client.expectEnd();
+        await bench.clock.armedFor(2_000);
+        assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [false, false]);
+        if (first === "mail server") await upstream.transport.closeWrite();
+        if (client === "says more, and ends") await bench.client.send("NOOP\r\n");
+        if (client === "is reset") bench.client.transport.cut();
+        else if (client === "is silent") bench.clock.advance(2_000);
+        else await bench.client.transport.closeWrite();
+        if (first === "client") await upstream.transport.closeWrite();
+        await upstream.expectEnd();
+        assert.equal(await bench.outcome(), "relayed");
+        assert.deepEqual(bench.sessions[0]?.relayEndedBy, "upstream");
+        assert.equal(bench.events().includes("relay_lost"), false);
+        assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, true]);
+      });
+    }
+  }
+});
+
+Deno.test("after QUIT in TLS that ends with its last word, what is no 221 is not the last word", async () => {
+  await withBench({ ssl: true, tlsEnds: true }, async (bench) => {
+    await secured(bench);
+    const upstream = await bench.relaying();
+    await bench.client.send("QUIT\r\n");
+    await upstream.expect("QUIT\r\n");
+    await upstream.send("500 what?\r\n");
+    await bench.client.expect("500 what?\r\n");
+    await quits(bench, upstream);
+    upstream.transport.close();
+    await bench.client.expectEnd();
+    bench.client.transport.close();
     assert.equal(await bench.outcome(), "relayed");
   });
 });

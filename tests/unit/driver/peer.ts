@@ -67,12 +67,14 @@ export class Disguised implements Transport {
   readonly local: Transport["local"];
   readonly remote: Transport["remote"];
   readonly tls: TlsFacts | null;
+  readonly end?: (bytes: Uint8Array) => Promise<void>;
 
-  constructor(inner: Transport, facts: Partial<Pick<Transport, "local" | "remote" | "tls">>) {
+  constructor(inner: Transport, facts: Partial<Pick<Transport, "local" | "remote" | "tls" | "end">>) {
     this.#inner = inner;
     this.local = facts.local ?? inner.local;
     this.remote = facts.remote ?? inner.remote;
     this.tls = facts.tls ?? inner.tls;
+    if (facts.end !== undefined) this.end = facts.end;
   }
 
   read(into: Uint8Array): Promise<number | null> {
@@ -110,8 +112,11 @@ export function tlsFacts(facts: Partial<TlsFacts> = {}): TlsFacts {
 export const CLIENT_HELLO = "ClientHello;";
 export const SERVER_HELLO = "ServerHello;";
 
-/** Our side of a handshake as server: reads the hello octet by octet, so that nothing behind it is taken. */
-export async function acceptHandshake(plain: Transport, facts: TlsFacts): Promise<Transport> {
+/**
+ * Our side of a handshake as server: reads the hello octet by octet, so that nothing behind it is taken. With `ends` the
+ * connection says its end with its last word.
+ */
+export async function acceptHandshake(plain: Transport, facts: TlsFacts, ends = false): Promise<Transport> {
   const octet = new Uint8Array(1);
   for (const [at, expected] of [...CLIENT_HELLO].entries()) {
     const count = await plain.read(octet).catch(() => null);
@@ -125,7 +130,8 @@ export async function acceptHandshake(plain: Transport, facts: TlsFacts): Promis
     }
   }
   await plain.write(encodeLatin1(SERVER_HELLO));
-  return new Disguised(plain, { tls: facts });
+  const end = (bytes: Uint8Array) => plain.write(bytes).then(() => plain.closeWrite());
+  return new Disguised(plain, { tls: facts, ...(ends && { end }) });
 }
 
 /** Our side of a handshake as client. */

@@ -1,0 +1,193 @@
+/** What the engine's transport writes, write for write, and how it ends. */
+import assert from "node:assert/strict";
+import { createDialer } from "../../../src/io/dialer.ts";
+import { createTlsAcceptor, type TlsAcceptorOptions } from "../../../src/io/tls_acceptor.ts";
+import { isAlert } from "../../../src/io/tls_alerts.ts";
+import { ConnectionError, type Transport } from "../../../src/ports/transport.ts";
+import { connectedPair, octets, patternOctets, readToEnd, text } from "./pair.ts";
+import { acceptorOptions, upstreamOptions } from "./tls_pair.ts";
+
+const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
+type Version = typeof VERSIONS[number];
+
+const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
+
+/** `below` with some of its methods replaced. */
+function changed(below: Transport, changes: Partial<Transport>): Transport {
+  return new Proxy(below, {
+    get: (target, name) => {
+      const change = Reflect.get(changes, name);
+      if (change !== undefined) return change;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Both ends of a TLS connection whose client never sends FIN, and what the server's side was asked to do below. */
+async function pairOf(version: Version, changes: Partial<TlsAcceptorOptions> = {}) {
+  const plain = await connectedPair();
+  const done: string[] = [];
+  const below = changed(plain.server, {
+    write: (bytes) => {
+      done.push("write");
+      return plain.server.write(bytes);
+    },
+    closeWrite: () => {
+      done.push("closeWrite");
+      return plain.server.closeWrite();
+    },
+  });
+  const unending = changed(plain.client, { closeWrite: () => Promise.resolve() });
+  const [client, server] = await Promise.all([
+    createDialer().startTls(unending, await upstreamOptions()),
+    createTlsAcceptor(await acceptorOptions({ protocols: [version], ...changes })).accept(below),
+  ]);
+  const close = () => {
+    client.close();
+    server.close();
+  };
+  return { client, server, plain, done, close };
+}
+
+for (
+  const { version, writes } of [
+    // ServerHello and what follows it; ChangeCipherSpec and Finished.
+    { version: "TLSv1.2", writes: 2 },
+    // ServerHello to Finished. What would follow are tickets.
+    { version: "TLSv1.3", writes: 1 },
+  ] as const
+) {
+  for (const verifyClient of ["off", "optional_no_ca"] as const) {
+    Deno.test(`the handshake of ${version} takes ${writes} writes, with ssl_verify_client ${verifyClient}`, async () => {
+      const { client, server, done, close } = await pairOf(version, { verifyClient });
+      assert.equal(done.length, writes);
+      await server.write(octets("220 ready\r\n"));
+      assert.equal(done.length, writes + 1);
+      const buffer = new Uint8Array(100);
+      assert.equal(text(buffer.subarray(0, await client.read(buffer) ?? 0)), "220 ready\r\n");
+      close();
+    });
+  }
+}
+
+/** The end of a session: the last word is said, and heard. */
+async function saidBye(version: Version) {
+  const pair = await pairOf(version);
+  const before = pair.done.length;
+  await pair.server.end!(octets("221 bye\r\n"));
+  assert.deepEqual(pair.done.slice(before), ["write"]);
+  assert.deepEqual(await readToEnd(pair.client), octets("221 bye\r\n"));
+  return pair;
+}
+
+for (const version of VERSIONS) {
+  Deno.test(`end(): the last word and the end are one write, and the client's own end is heard (${version})`, async () => {
+    const { client, server, done, close } = await saidBye(version);
+    const writes = done.length;
+    await client.closeWrite();
+    assert.equal(await server.read(new Uint8Array(100)), null);
+    assert.equal(await server.read(new Uint8Array(100)), null);
+    await server.closeWrite();
+    assert.equal(done.length, writes);
+    await assert.rejects(server.write(octets("x")), codeOf("closed"));
+    await assert.rejects(server.end!(octets("x")), codeOf("closed"));
+    close();
+  });
+
+  Deno.test(`end(): what the client still says is read, and is not its end (${version})`, async () => {
+    const { client, server, plain, close } = await saidBye(version);
+    const buffer = new Uint8Array(100);
+    let ended = false;
+    const reading = (async () => {
+      while (await server.read(buffer) !== null) assert.equal(ended, false);
+      assert.equal(ended, true);
+    })();
+    for (const late of ["\r\n\r\n", "NOOP\r\n", "x".repeat(100_000)]) await client.write(octets(late));
+    ended = true;
+    await plain.client.closeWrite();
+    await reading;
+    close();
+  });
+
+  Deno.test(`end(): what was decrypted before is still to be read (${version})`, async () => {
+    const { client, server, close } = await pairOf(version);
+    await client.write(octets("abcd"));
+    const two = new Uint8Array(2);
+    assert.equal(await server.read(two), 2);
+    await server.end!(octets("221 bye\r\n"));
+    await client.closeWrite();
+    assert.equal(await server.read(two), 2);
+    assert.equal(text(two), "cd");
+    assert.equal(await server.read(two), null);
+    close();
+  });
+}
+
+Deno.test("end(): a last word of any length arrives", async () => {
+  for (const length of [0, 49_152, 49_153, 1_000_000]) {
+    const { client, server, close } = await pairOf("TLSv1.3");
+    const word = patternOctets(length);
+    const [heard] = await Promise.all([readToEnd(client), server.end!(word)]);
+    assert.deepEqual(heard, word);
+    close();
+  }
+});
+
+Deno.test("end(): a client that ended before is at its end", async () => {
+  const { client, server, close } = await pairOf("TLSv1.3");
+  await client.closeWrite();
+  assert.equal(await server.read(new Uint8Array(1)), null);
+  await server.end!(octets("221 bye\r\n"));
+  assert.equal(await server.read(new Uint8Array(1)), null);
+  assert.deepEqual(await readToEnd(client), octets("221 bye\r\n"));
+  close();
+});
+
+Deno.test("end(): a read that was begun before it waits for the client's end", async () => {
+  const { client, server, close } = await pairOf("TLSv1.3");
+  const reading = server.read(new Uint8Array(1));
+  await server.end!(octets("221 bye\r\n"));
+  await client.closeWrite();
+  assert.equal(await reading, null);
+  close();
+});
+
+Deno.test("end(): a connection that is lost, or closed meanwhile, says so", async () => {
+  const { server, plain, close } = await pairOf("TLSv1.3");
+  await plain.client.write(Uint8Array.of(23, 3, 3, 0, 32, ...Array(32).fill(1)));
+  await assert.rejects(server.read(new Uint8Array(1)), codeOf("tls"));
+  await assert.rejects(server.end!(octets("221 bye\r\n")), codeOf("reset"));
+  close();
+
+  const other = await saidBye("TLSv1.3");
+  const reading = assert.rejects(other.server.read(new Uint8Array(1)), codeOf("closed"));
+  other.close();
+  await reading;
+  await assert.rejects(other.server.end!(octets("x")), codeOf("closed"));
+
+  const failing = await pairOf("TLSv1.3");
+  failing.server.close();
+  await assert.rejects(failing.server.end!(octets("x")), codeOf("closed"));
+  failing.close();
+});
+
+Deno.test("isAlert() knows one encrypted alert, and nothing else", () => {
+  const record = (type: number, length: number) => [type, 3, 3, 0, length, ...Array(length).fill(7)];
+  const rows: readonly (readonly [string, readonly number[], boolean])[] = [
+    ["TLS 1.3", record(23, 19), true],
+    ["TLS 1.2, AES-GCM", record(21, 26), true],
+    ["TLS 1.2, ChaCha20", record(21, 18), true],
+    ["application data", record(23, 20), false],
+    ["less of it", record(23, 19).slice(0, 20), false],
+    ["a header in parts", [21, 3, 3, 0], false],
+    ["more behind it", [...record(21, 26), 23], false],
+    ["a record that only begins", [21, 3, 3, 0, 26, 1, 2, 3], false],
+    ["a handshake record", record(22, 19), false],
+  ];
+  for (const [name, octets, expected] of rows) {
+    const buffer = new Uint8Array(512);
+    buffer.set(octets);
+    assert.equal(isAlert(buffer, octets.length), expected, name);
+  }
+});
