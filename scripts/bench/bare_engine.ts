@@ -62,6 +62,7 @@ export class BareEngine {
     this.#engine.send(octets);
     this.#engine.end();
     await this.#flush();
+    await this.#below.closeWrite();
     await this.#below.read(this.#buffer);
     this.close();
   }

@@ -131,7 +131,6 @@ export class EngineTransport implements Transport, EngineEvents {
     }
   }
 
-  /** The end of our direction is a record behind the last word, and no FIN: who reads TLS reads no further. */
   async end(bytes: Uint8Array): Promise<void> {
     const last = Math.max(0, bytes.length - WRITE_OCTETS);
     if (last > 0) await this.write(bytes.subarray(0, last));
@@ -141,6 +140,8 @@ export class EngineTransport implements Transport, EngineEvents {
     this.#engine.end();
     await this.#flush();
     this.#assertSent();
+    // Not for all TLS libraries close_notify alone is an end.
+    await this.#plain.closeWrite();
   }
 
   async closeWrite(): Promise<void> {

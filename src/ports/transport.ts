@@ -74,8 +74,8 @@ export interface Transport {
   /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
   closeWrite(): Promise<void>;
   /**
-   * Writes `bytes`, and says that they were the last, which costs no second write. Afterwards what the peer still says
-   * is not understood: a read only waits for its end. Of TLS alone: a plain connection is ended by {@linkcode closeWrite}.
+   * Does {@linkcode write} and {@linkcode closeWrite} in one, where that is cheaper: close_notify goes out with `bytes`.
+   * Afterwards what the peer still says is not decrypted: a read only waits for its end.
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   end?(bytes: Uint8Array): Promise<void>;

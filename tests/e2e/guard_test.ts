@@ -146,28 +146,69 @@ async function enter(peer: UpstreamDialogue): Promise<void> {
   await peer.expect("QUIT");
 }
 
-Deno.test("QUIT in the relay: the client has its 221 and a clean end, whatever stands behind QUIT and whether or not the mail server ends", async () => {
-  const cases = ["", "NOOP\r\n", "x".repeat(100_000)].flatMap((behind) =>
-    [true, false].map((ends) => ({ behind, ends }))
-  );
-  await using upstream = new ScriptedUpstream(async (peer, index) => {
+/** How the next session ends that is not among the `told` ones. */
+async function nextOutcome(postern: Edge["postern"], told: Set<unknown>): Promise<unknown> {
+  const line = await postern.event("session_closed", ({ session }) => !told.has(session));
+  told.add(line["session"]);
+  return line["outcome"];
+}
+
+for (const security of [null, "TLSv1.2", "TLSv1.3"] as const) {
+  Deno.test(`QUIT in the relay: the client has its 221 and a clean end, whatever stands behind QUIT and whether or not the mail server ends, ${security ?? "in clear"}`, async () => {
+    const cases = ["", "NOOP\r\n", "x".repeat(100_000)].flatMap((behind) =>
+      [true, false].map((ends) => ({ behind, ends }))
+    );
+    await using upstream = new ScriptedUpstream(async (peer, index) => {
+      await enter(peer);
+      await peer.reply("221 2.0.0 bye");
+      if (!cases[index]!.ends) assert.deepEqual(await peer.readToEnd(), { text: "", ending: "end" });
+    });
+    await withEdge({
+      callout: () => accepted(upstream.port),
+      servers: (files) => [{ ...OFF, ...(security !== null && { ...files.server(), ssl: "on" }) }],
+    }, async ({ connect, files, postern }) => {
+      const told = new Set<unknown>();
+      for (const { behind, ends } of cases) {
+        await using client = await connect(0, { greeting: false });
+        if (security !== null) {
+          const authorities = files.made.root.certificate;
+          await client.startTls({ authorities, serverName: "mail.test", maxVersion: security });
+        }
+        await client.expect("220 mail.test ESMTP ready");
+        await client.authPlain("alice", "secret");
+        await client.send(`QUIT\r\n${behind}`);
+        await client.expect("221 2.0.0 bye");
+        // It is the client's turn to end where the mail server does not, and it may have said more than it should.
+        if (behind !== "" && !ends) await client.closeWrite();
+        await client.expectEnd();
+        // In clear Postern waits for nobody who said no more than QUIT.
+        if (security !== null || behind !== "") await client.close();
+        assert.equal(await nextOutcome(postern, told), "relayed");
+      }
+    });
+  });
+}
+
+Deno.test("a client in TLS that says QUIT and goes, or says more after its 221, has ended well", async () => {
+  await using upstream = new ScriptedUpstream(async (peer) => {
     await enter(peer);
     await peer.reply("221 2.0.0 bye");
-    if (!cases[index]!.ends) assert.deepEqual(await peer.readToEnd(), { text: "", ending: "end" });
   });
   await withEdge({
     callout: () => accepted(upstream.port),
-    servers: () => [OFF],
-  }, async ({ connect, postern }) => {
-    for (const { behind, ends } of cases) {
-      await using client = await connect();
+    servers: (files) => [{ ...OFF, ...files.server(), ssl: "on" }],
+  }, async ({ connect, files, postern }) => {
+    const told = new Set<unknown>();
+    for (const goes of ["before its 221", "after it", "after more"]) {
+      await using client = await connect(0, { greeting: false });
+      await client.startTls({ authorities: files.made.root.certificate, serverName: "mail.test" });
+      await client.expect("220 mail.test ESMTP ready");
       await client.authPlain("alice", "secret");
-      await client.send(`QUIT\r\n${behind}`);
-      await client.expect("221 2.0.0 bye");
-      // It is the client's turn to end where the mail server does not, and it may have said more than it should.
-      if (behind !== "" && !ends) await client.closeWrite();
-      await client.expectEnd();
-      assert.equal((await postern.event("session_closed"))["outcome"], "relayed");
+      await client.send("QUIT\r\n");
+      if (goes !== "before its 221") await client.expect("221 2.0.0 bye");
+      if (goes === "after more") await client.send("x".repeat(100_000));
+      await client.close();
+      assert.equal(await nextOutcome(postern, told), "relayed", goes);
     }
   });
 });

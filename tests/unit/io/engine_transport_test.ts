@@ -76,7 +76,7 @@ async function saidBye(version: Version) {
   const pair = await pairOf(version);
   const before = pair.done.length;
   await pair.server.end!(octets("221 bye\r\n"));
-  assert.deepEqual(pair.done.slice(before), ["write"]);
+  assert.deepEqual(pair.done.slice(before), ["write", "closeWrite"]);
   assert.deepEqual(await readToEnd(pair.client), octets("221 bye\r\n"));
   return pair;
 }
