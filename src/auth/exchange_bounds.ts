@@ -1,21 +1,27 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { CalloutError } from "./callout_error.ts";
 
-/** What ends one exchange from outside: its deadline, and the end of the session that asks. */
+/** What ends one exchange after the other from outside: its deadline, and the end of the session that asks. */
 export class ExchangeBounds {
-  readonly #session: AbortSignal;
   readonly #deadline: Deadline;
+  #timeoutMs = 0;
+  #session: AbortSignal | null = null;
   /** Made when somebody asks for it: most exchanges go over a connection that is there. */
   #controller: AbortController | null = null;
   #error: CalloutError | null = null;
   /** Called when the bounds are reached, for the one who waits in them. */
   reached: (() => void) | null = null;
 
-  constructor(clock: Clock, timeoutMs: number, session: AbortSignal) {
+  constructor(clock: Clock) {
+    this.#deadline = clock.deadline(this.#expired);
+  }
+
+  /** Puts them around an exchange, until {@linkcode lift}. */
+  set(timeoutMs: number, session: AbortSignal): void {
+    this.#timeoutMs = timeoutMs;
+    this.#controller = null;
+    this.#error = null;
     this.#session = session;
-    this.#deadline = clock.deadline(() =>
-      this.#stop(new CalloutError("timeout", `expected an answer within ${timeoutMs} ms, got none`))
-    );
     if (session.aborted) this.#sessionEnded();
     else {
       session.addEventListener("abort", this.#sessionEnded);
@@ -40,8 +46,12 @@ export class ExchangeBounds {
   /** Takes the bounds off. */
   lift(): void {
     this.#deadline.disarm();
-    this.#session.removeEventListener("abort", this.#sessionEnded);
+    this.#session?.removeEventListener("abort", this.#sessionEnded);
+    this.#session = null;
   }
+
+  #expired = () =>
+    this.#stop(new CalloutError("timeout", `expected an answer within ${this.#timeoutMs} ms, got none`));
 
   #sessionEnded = () =>
     this.#stop(new CalloutError("aborted", "expected an answer, got the end of the session first"));

@@ -88,27 +88,32 @@ export class HttpBackend implements AuthBackend {
     try {
       const request = this.#spare.pop() ?? new RequestOctets();
       writeRequest(this.#template, question, request);
-      const answer = await this.#exchange(request.written, signal);
-      // Not after a failure: a write may be under way still.
-      request.clear();
-      if (this.#spare.length < maxSpare) this.#spare.push(request);
-      return answer;
+      const octets = request.written;
+      for (let repeats = 0;; repeats++) {
+        const head = await this.#pool.exchange(octets, this.#timeoutMs, signal);
+        const answer = interpretAnswer(head, this.#rules);
+        if (answer.kind !== "wait") {
+          this.#takeBack(request);
+          return answer;
+        }
+        if (repeats === maxRepeats) {
+          throw new CalloutError(
+            "wait",
+            `expected an answer after ${maxRepeats} repetitions, got WAIT again`,
+          );
+        }
+        await this.#clock.sleep(answer.ms, signal);
+      }
     } catch (error) {
       if (error instanceof CalloutError) return error.toAnswer();
       return { kind: "failed", code: "closed", reason: `expected an answer, got: ${String(error)}` };
     }
   }
 
-  async #exchange(request: Uint8Array, signal: AbortSignal): Promise<AuthAnswer> {
-    for (let repeats = 0;; repeats++) {
-      const head = await this.#pool.exchange(request, this.#timeoutMs, signal);
-      const answer = interpretAnswer(head, this.#rules);
-      if (answer.kind !== "wait") return answer;
-      if (repeats === maxRepeats) {
-        throw new CalloutError("wait", `expected an answer after ${maxRepeats} repetitions, got WAIT again`);
-      }
-      await this.#clock.sleep(answer.ms, signal);
-    }
+  /** Takes back what was sent for an answer; not after a failure, when a write may be under way still. */
+  #takeBack(request: RequestOctets): void {
+    request.clear();
+    if (this.#spare.length < maxSpare) this.#spare.push(request);
   }
 
   close(): void {

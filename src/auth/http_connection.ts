@@ -98,7 +98,7 @@ export class HttpConnection {
   #take(count: number | null): void {
     this.#reading = null;
     if (count === null) this.#reader.end();
-    else this.#reader.feed(this.#buffer.subarray(0, count));
+    else this.#reader.feed(this.#buffer, count);
   }
 
   async #drain(): Promise<void> {

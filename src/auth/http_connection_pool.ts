@@ -7,6 +7,8 @@ import { Permits } from "./permits.ts";
 
 /** Questions under way at a time; the others wait inside their own timeout. */
 const maxInFlight = 512;
+/** Bounds that are kept for the next exchanges: making them costs more than setting them. */
+const maxSpareBounds = 16;
 
 export interface HttpConnectionPoolOptions {
   /** Opens a connection to the service. Rejects with a `CalloutError`, and when the signal aborts. */
@@ -22,6 +24,7 @@ export class HttpConnectionPool {
   readonly #permits = new Permits(maxInFlight, Infinity);
   /** The one used last is at the end and is used next, so that those not needed grow old. */
   readonly #idle: HttpConnection[] = [];
+  readonly #spareBounds: ExchangeBounds[] = [];
   readonly #owner: IdleConnections = {
     keep: (connection) => this.#keep(connection),
     drop: (connection) => this.#drop(connection),
@@ -42,7 +45,8 @@ export class HttpConnectionPool {
    * @throws {CalloutError}
    */
   async exchange(request: Uint8Array, timeoutMs: number, session: AbortSignal): Promise<HttpHead> {
-    const bounds = new ExchangeBounds(this.#options.clock, timeoutMs, session);
+    const bounds = this.#spareBounds.pop() ?? new ExchangeBounds(this.#options.clock);
+    bounds.set(timeoutMs, session);
     let permitted = false;
     try {
       if (bounds.error !== null) throw bounds.error;
@@ -65,6 +69,7 @@ export class HttpConnectionPool {
     } finally {
       if (permitted) this.#permits.release();
       bounds.lift();
+      if (this.#spareBounds.length < maxSpareBounds) this.#spareBounds.push(bounds);
     }
   }
 

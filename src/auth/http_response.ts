@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { decodeLatin1, displayText, encodeLatin1 } from "../bytes/latin1.ts";
+import { decodeLatin1, displayText, encodeLatin1, partOf } from "../bytes/latin1.ts";
 import { CalloutError } from "./callout_error.ts";
 import { ChunkedBody } from "./chunked_body.ts";
 import { HeaderNames, nameEnd } from "./header_names.ts";
@@ -100,11 +100,14 @@ export class HttpResponseReader {
     return this.#headOctets === 0;
   }
 
-  /** Takes octets of the response. Octets behind its end make the connection unusable for another one. */
-  feed(bytes: Uint8Array): void {
-    const bodyStart = this.#state === "head" ? this.#feedHead(bytes) : 0;
-    if (this.#state === "body") this.#feedBody(bytes, bodyStart);
-    else if (bodyStart < bytes.length) this.#reusable = false;
+  /**
+   * Takes the first `length` of `bytes`, which are octets of the response. Octets behind its end make the connection
+   * unusable for another one.
+   */
+  feed(bytes: Uint8Array, length: number = bytes.length): void {
+    const bodyStart = this.#state === "head" ? this.#feedHead(bytes, length) : 0;
+    if (this.#state === "body") this.#feedBody(partOf(bytes, 0, length), bodyStart);
+    else if (bodyStart < length) this.#reusable = false;
   }
 
   /** Takes the end of the stream. */
@@ -131,17 +134,18 @@ export class HttpResponseReader {
   }
 
   /** Returns the index of the first octet behind the head. */
-  #feedHead(bytes: Uint8Array): number {
+  #feedHead(bytes: Uint8Array, length: number): number {
     let at = 0;
-    while (this.#state === "head" && at < bytes.length) {
-      const end = bytes.indexOf(LF, at);
-      const next = end < 0 ? bytes.length : end + 1;
+    while (this.#state === "head" && at < length) {
+      let end = at;
+      while (end < length && bytes[end] !== LF) end++;
+      const next = Math.min(end + 1, length);
       this.#headOctets += next - at;
       if (this.#headOctets > maxHeadOctets) {
         this.#fail("too_large", `expected a response head of at most ${maxHeadOctets} octets, got more`);
         break;
       }
-      if (end < 0) {
+      if (end === length) {
         this.#partialLine += decodeLatin1(bytes, at, next);
       } else if (this.#partialLine === "") {
         this.#takeLine(bytes, at, end);
