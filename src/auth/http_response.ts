@@ -29,6 +29,8 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
+const shortValue = 16;
+
 const NUL = 0x00;
 const TAB = 0x09;
 const LF = 0x0a;
@@ -178,7 +180,7 @@ export class HttpResponseReader {
     this.#minorVersion = bytes[start + 7]! - ZERO;
     this.#status = 0;
     for (let at = start + 9; at < start + 12; at++) this.#status = this.#status * 10 + bytes[at]! - ZERO;
-    this.#reason = decodeLatin1(bytes, Math.min(start + 13, end), end);
+    this.#reason = decodeValue(bytes, Math.min(start + 13, end), end);
   }
 
   #takeHeader(bytes: Uint8Array, start: number, end: number, headers: Map<string, string>): void {
@@ -300,7 +302,15 @@ function isText(bytes: Uint8Array, start: number, end: number): boolean {
 function decodeTrimmed(bytes: Uint8Array, start: number, end: number): string {
   while (start < end && isBlank(bytes[start]!)) start++;
   while (end > start && isBlank(bytes[end - 1]!)) end--;
-  return decodeLatin1(bytes, start, end);
+  return decodeValue(bytes, start, end);
+}
+
+/** Most values are a few octets, which cost less one by one than the view that decoding them at once takes. */
+function decodeValue(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > shortValue) return decodeLatin1(bytes, start, end);
+  let value = "";
+  for (let at = start; at < end; at++) value += String.fromCharCode(bytes[at]!);
+  return value;
 }
 
 function isBlank(octet: number): boolean {
