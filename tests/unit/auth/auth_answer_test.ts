@@ -106,6 +106,9 @@ for (const { name, headers, status, expected } of answers) {
 
 const longLabel = "a".repeat(63);
 const servers = [
+  { server: "255.255.255.255", upstream: { kind: "tcp", host: "255.255.255.255", port: 25 } },
+  { server: "0.0.0.0", upstream: { kind: "tcp", host: "0.0.0.0", port: 25 } },
+  { server: "::ffff:192.0.2.1", upstream: { kind: "tcp", host: "::ffff:192.0.2.1", port: 25 } },
   { server: "2001:DB8:0::1", upstream: { kind: "tcp", host: "2001:db8::1", port: 25 } },
   { server: "[::1]", upstream: { kind: "tcp", host: "::1", port: 25 } },
   { server: "MX-1.Example.test.", upstream: { kind: "tcp", host: "mx-1.example.test", port: 25 } },
@@ -116,6 +119,10 @@ const servers = [
     "[192.0.2.1]",
     "192.0.2",
     "192.0.2.256",
+    "192.0.2.01",
+    "0192.0.2.1",
+    "192.0.2.1.",
+    "192.0.2.1.2",
     "[::1",
     "::1]",
     "fe80::1%eth0",

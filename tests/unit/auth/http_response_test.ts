@@ -338,6 +338,23 @@ Deno.test("HttpResponseReader takes a head of exactly the largest size", () => {
   }
 });
 
+Deno.test("HttpResponseReader takes no octets that lie behind those it is told of, at any segmentation", () => {
+  const raw = `${ok}Transfer-Encoding: chunked\r\nAuth-Status: OK\r\n\r\n2\r\nab\r\n0\r\n\r\n`;
+  const octets = encodeLatin1(raw);
+  for (let size = 1; size <= octets.length; size++) {
+    const reader = new HttpResponseReader();
+    const buffer = new Uint8Array(octets.length + 8).fill(0x0a);
+    for (let at = 0; at < octets.length; at += size) {
+      const part = octets.subarray(at, at + size);
+      buffer.set(part);
+      reader.feed(buffer, part.length);
+    }
+    assert.equal(reader.state, "complete");
+    assert.equal(reader.reusable, true);
+    assert.equal(reader.head?.headers.get("auth-status"), "OK");
+  }
+});
+
 Deno.test("HttpResponseReader offers the head while the body is still to come", () => {
   const reader = new HttpResponseReader();
   reader.feed(encodeLatin1(`${ok}Content-Length: 2\r\n\r\na`));
