@@ -20,7 +20,7 @@ xclient off, buffers of 4 KB (smtp_client_buffer, proxy_buffer), logs at level e
 time of all threads of the serving processes. Medians; ratios are Postern / nginx of each pair.`;
 /** The whole bench, milliseconds, but for the sessions that make the proxies warm. */
 const FULL_MS = 15 * 60_000;
-const QUICK_MS = 2 * 60_000;
+const QUICK_MS = 4 * 60_000;
 /** For each session of `--warm`: up to four kinds of sessions through three proxies, 5 ms each. */
 const WARM_MS = 60;
 
