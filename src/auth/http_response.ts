@@ -11,6 +11,7 @@ import { decodeLatin1, displayText, encodeLatin1, partOf } from "../bytes/latin1
 import { CalloutError } from "./callout_error.ts";
 import { ChunkedBody } from "./chunked_body.ts";
 import { HeaderNames, nameEnd } from "./header_names.ts";
+import { decodeTrimmed, decodeValue, isStatusLine, isText } from "./response_lines.ts";
 
 /** Octets of a status line and headers, interim responses included. nginx allows 1024. */
 export const maxHeadOctets = 64 * 1024;
@@ -29,16 +30,10 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-const shortValue = 16;
-
-const NUL = 0x00;
-const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
-const BLANK = 0x20;
 const COLON = 0x3a;
 const ZERO = 0x30;
-const VERSION = encodeLatin1("HTTP/1.");
 
 /** What `auth_answer.ts` and the framing of the body ask for. */
 const readNames = new HeaderNames([
@@ -275,50 +270,6 @@ function isListHeader(name: string): boolean {
 
 function hasMember(list: string | undefined, member: string): boolean {
   return list !== undefined && list.toLowerCase().split(",").some((item) => item.trim() === member);
-}
-
-/** The status line of HTTP/1.x with any digit for x, a status from 100 to 599, and nothing or a blank and a reason. */
-function isStatusLine(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start < 12) return false;
-  for (let i = 0; i < VERSION.length; i++) {
-    if (bytes[start + i] !== VERSION[i]) return false;
-  }
-  const hundreds = bytes[start + 9]! - ZERO;
-  return isDigit(bytes[start + 7]!) && bytes[start + 8] === BLANK && hundreds >= 1 && hundreds <= 5 &&
-    isDigit(bytes[start + 10]!) && isDigit(bytes[start + 11]!) &&
-    (end - start === 12 || bytes[start + 12] === BLANK) && isText(bytes, start + 12, end);
-}
-
-/** Whether there is neither CR nor NUL from `start` to before `end`. */
-function isText(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) {
-    const octet = bytes[at];
-    if (octet === CR || octet === NUL) return false;
-  }
-  return true;
-}
-
-/** A value without the optional whitespace at both ends (RFC 9110 §5.6.3). */
-function decodeTrimmed(bytes: Uint8Array, start: number, end: number): string {
-  while (start < end && isBlank(bytes[start]!)) start++;
-  while (end > start && isBlank(bytes[end - 1]!)) end--;
-  return decodeValue(bytes, start, end);
-}
-
-/** Most values are a few octets, which cost less one by one than the view that decoding them at once takes. */
-function decodeValue(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > shortValue) return decodeLatin1(bytes, start, end);
-  let value = "";
-  for (let at = start; at < end; at++) value += String.fromCharCode(bytes[at]!);
-  return value;
-}
-
-function isBlank(octet: number): boolean {
-  return octet === BLANK || octet === TAB;
-}
-
-function isDigit(octet: number): boolean {
-  return octet >= ZERO && octet <= ZERO + 9;
 }
 
 /** The start of a line that is no status line. It may be a header with a password, so a value is never shown. */
