@@ -1,16 +1,23 @@
+import { createPrivateKey } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { createEngineFactory, type EngineMaker, type TlsEngine } from "../../src/io/tls_engine.ts";
+import {
+  createEngineFactory,
+  type EngineMaker,
+  keyForContext,
+  type TlsEngine,
+} from "../../src/io/tls_engine.ts";
 
 const SETTINGS = { requestCert: false, protocols: [] };
-/** As Postern's, for a quiet connection. */
-const ENCRYPTED_OCTETS = 512;
+/** As Postern's: for commands, and for a reader that has room for more. */
+const QUIET_OCTETS = 512;
+const ROOMY_OCTETS = 2048;
 
 /** The server side of TLS, with the runtime's engine over a `Deno.Conn`, and as little around it as can be. */
 export class BareEngine {
   readonly #below: Deno.Conn;
   readonly #engine: TlsEngine;
   readonly #clear: Uint8Array[] = [];
-  readonly #buffer = new Uint8Array(ENCRYPTED_OCTETS);
+  #buffer = new Uint8Array(QUIET_OCTETS);
   #ended = false;
 
   private constructor(below: Deno.Conn, make: EngineMaker) {
@@ -20,7 +27,11 @@ export class BareEngine {
 
   /** What makes them, with a certificate and its key (PEM). */
   static maker(cert: string, key: string): (below: Deno.Conn) => BareEngine {
-    const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+    const context = createSecureContext({
+      cert,
+      key: keyForContext(createPrivateKey(key)),
+      minVersion: "TLSv1.2",
+    });
     const make = createEngineFactory(context)?.(context, SETTINGS);
     if (make === undefined) throw new Error("The runtime has no TLS engine");
     return (below) => new BareEngine(below, make);
@@ -39,6 +50,9 @@ export class BareEngine {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
+    if (into.length >= ROOMY_OCTETS && this.#buffer.length < ROOMY_OCTETS) {
+      this.#buffer = new Uint8Array(ROOMY_OCTETS);
+    }
     while (this.#clear.length === 0) {
       if (this.#ended) return null;
       const count = await this.#below.read(this.#buffer);

@@ -18,6 +18,8 @@ const WRITE_OCTETS = 49_152;
 const HANDSHAKE_OCTETS = 2048;
 /** A TLS record with an SMTP command fits. */
 const QUIET_OCTETS = 512;
+/** One with a short message fits; for a reader that has more room than for commands. */
+const ROOMY_OCTETS = 2048;
 
 /** The version whose handshake is done when the client has finished. */
 const TICKETS_LAST = "TLSv1.3";
@@ -44,6 +46,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #reading = false;
   #closed = false;
   #writeEnded = false;
+  /** Whether its readers had room for more than commands. */
+  #roomy = false;
   /** Whether the last word is said: nothing that comes is decrypted any more. */
   #parted = false;
 
@@ -119,6 +123,10 @@ export class EngineTransport implements Transport, EngineEvents {
       if (this.#closed) throw closedError();
       const octets = this.#received.take(into);
       if (octets !== undefined) return octets;
+      if (!this.#roomy && into.length >= ROOMY_OCTETS) {
+        this.#roomy = true;
+        this.#buffers.quiet(ROOMY_OCTETS);
+      }
       await this.#readBelow();
     }
   }

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate as NodeCertificate } 
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import "reflect-metadata"; // @peculiar/x509 does not load without it
 import * as x509 from "@peculiar/x509";
+import { keyForContext } from "./tls_engine.ts";
 import { type Certificate, readCertificates } from "./x509_certificate.ts";
 
 /** One `ssl_certificate` with its `ssl_certificate_key`. */
@@ -65,7 +66,7 @@ export class ServerCertificates {
     const context = createSecureContext({
       ...options,
       cert: certificate.certificatePem,
-      key: key.export({ type: "pkcs8", format: "pem" }) as string,
+      key: keyForContext(key),
     });
     for (const name of namesOf(leaf)) {
       const map = name.startsWith("*.") ? this.#wildcard : this.#exact;

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { KeyObject } from "node:crypto";
 import { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket } from "node:tls";
 import type { TlsFacts } from "../ports/transport.ts";
@@ -225,6 +226,18 @@ export function createEngineFactory(context: SecureContext): EngineFactory | nul
     const offered = [...protocols];
     return (events) => new TlsEngine(new Maker(1, 0), settings, offered, events);
   };
+}
+
+/** Curves of ECDSA that TLS has. */
+const CURVES: readonly (string | undefined)[] = ["prime256v1", "secp384r1"];
+
+/**
+ * A key in PEM, for contexts. The runtime reads it again for every connection, and of one in PKCS #8 it does not know the
+ * kind: it tries RSA first, which fails at length.
+ */
+export function keyForContext(key: KeyObject): string {
+  const ecdsa = key.asymmetricKeyType === "ec" && CURVES.includes(key.asymmetricKeyDetails?.namedCurve);
+  return key.export({ type: ecdsa ? "sec1" : "pkcs8", format: "pem" }) as string;
 }
 
 /** The class of the handles: a socket over a stream that leads nowhere has one. */

@@ -44,6 +44,12 @@ export class ReceivedOctets {
       if (this.#error !== null) throw this.#error;
       return this.#ended ? null : undefined;
     }
+    const only = chunks[0]!;
+    if (chunks.length === 1 && only.length <= into.length) {
+      into.set(only);
+      chunks.pop();
+      return only.length;
+    }
     let octets = 0;
     let whole = 0;
     for (; whole < chunks.length && octets < into.length; whole++) {

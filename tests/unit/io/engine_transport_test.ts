@@ -28,7 +28,13 @@ function changed(below: Transport, changes: Partial<Transport>): Transport {
 async function pairOf(version: Version, changes: Partial<TlsAcceptorOptions> = {}) {
   const plain = await connectedPair();
   const done: string[] = [];
+  const reads: number[] = [];
   const below = changed(plain.server, {
+    read: async (into) => {
+      const count = await plain.server.read(into);
+      reads.push(count ?? 0);
+      return count;
+    },
     write: (bytes) => {
       done.push("write");
       return plain.server.write(bytes);
@@ -47,7 +53,7 @@ async function pairOf(version: Version, changes: Partial<TlsAcceptorOptions> = {
     client.close();
     server.close();
   };
-  return { client, server, plain, done, close };
+  return { client, server, plain, done, reads, close };
 }
 
 for (
@@ -70,6 +76,23 @@ for (
     });
   }
 }
+
+Deno.test("a reader that has room for it gets a short message with one read", async () => {
+  const { client, server, reads, close } = await pairOf("TLSv1.3");
+  const message = patternOctets(1_000);
+  const read = async (room: number) => {
+    const into = new Uint8Array(room);
+    reads.length = 0;
+    await client.write(message);
+    let octets = 0;
+    while (octets < message.length) octets += await server.read(into.subarray(octets)) ?? assert.fail();
+    assert.deepEqual(into.subarray(0, octets), message);
+    return reads.length;
+  };
+  assert.equal(await read(1_024), 2);
+  assert.equal(await read(2_048), 1);
+  close();
+});
 
 /** The end of a session: the last word is said, and heard. */
 async function saidBye(version: Version) {
