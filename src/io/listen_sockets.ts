@@ -118,7 +118,7 @@ export class ListenSockets<Owner> {
     for (;;) {
       const accepted = await socket.loop.accept();
       if (accepted === null) return;
-      const owner = ownerOf(socket.routes, hostOf(accepted.local));
+      const owner = ownerOf(socket.routes, accepted);
       if (owner === undefined) accepted.close();
       else this.#serve(accepted, owner);
     }
@@ -130,8 +130,9 @@ async function drain({ loop, accepting }: Socket<unknown>): Promise<void> {
   await accepting;
 }
 
-function ownerOf<Owner>(routes: ReadonlyMap<string, Owner>, host: string): Owner | undefined {
+function ownerOf<Owner>(routes: ReadonlyMap<string, Owner>, accepted: Transport): Owner | undefined {
   if (routes.size === 1) return routes.values().next().value;
+  const host = hostOf(accepted.local);
   const ofFamily = host.includes(":") ? undefined : routes.get("0.0.0.0");
   return routes.get(host) ?? ofFamily ?? routes.get("::");
 }
