@@ -14,8 +14,12 @@ const LARGE = [
 const FLOWING = 16_384;
 /** Large buffers kept for the next connection, of each length: 10 MiB per thread. */
 const KEPT = 8;
+/** The same of small ones: as many as come and go at a time. */
+const KEPT_SMALL = 64;
 
 const pools = LARGE.map(() => ({ kept: [] as Uint8Array[], lent: 0 }));
+/** Small buffers for the next connection, by their length: a new one takes the allocator and the collector. */
+const keptSmall = new Map<number, Uint8Array[]>();
 
 /**
  * Buffers for reading one connection: small ones while it is quiet, since there are many such connections, and large
@@ -36,12 +40,12 @@ export class ReadBuffers {
   /** Changes the length of the small ones. */
   quiet(octets: number): void {
     this.#quietOctets = octets;
-    this.#small = null;
+    this.#giveSmallBack();
   }
 
   /** The buffer for the next read. */
   next(): Uint8Array {
-    return this.#large ?? (this.#small ??= new Uint8Array(this.#quietOctets));
+    return this.#large ?? (this.#small ??= takeSmall(this.#quietOctets));
   }
 
   /** Says how many octets the read gave, once they are copied out of the buffer. */
@@ -60,7 +64,7 @@ export class ReadBuffers {
 
   /** Gives all buffers up; no read may be under way. */
   release(): void {
-    this.#small = null;
+    this.#giveSmallBack();
     this.#giveBack();
   }
 
@@ -69,7 +73,7 @@ export class ReadBuffers {
     const level = this.#level + 1;
     const pool = pools[level];
     if (pool === undefined || pool.lent === LARGE[level]!.maxLent) return;
-    this.#small = null;
+    this.#giveSmallBack();
     this.#giveBack();
     this.#level = level;
     this.#large = pool.kept.pop() ?? new Uint8Array(LARGE[level]!.octets);
@@ -84,4 +88,16 @@ export class ReadBuffers {
     this.#large = null;
     this.#level = -1;
   }
+
+  #giveSmallBack(): void {
+    if (this.#small === null) return;
+    const kept = keptSmall.get(this.#small.length);
+    if (kept === undefined) keptSmall.set(this.#small.length, [this.#small]);
+    else if (kept.length < KEPT_SMALL) kept.push(this.#small);
+    this.#small = null;
+  }
+}
+
+function takeSmall(octets: number): Uint8Array {
+  return keptSmall.get(octets)?.pop() ?? new Uint8Array(octets);
 }

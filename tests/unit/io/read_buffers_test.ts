@@ -53,3 +53,20 @@ Deno.test("a buffer that somebody else has now is not used again", () => {
   buffers.lost();
   assert.notEqual(buffers.next(), first);
 });
+
+Deno.test("a small buffer that was given up serves the next connection that wants one of its length", () => {
+  const [handshake, next, other] = [new ReadBuffers(2048), new ReadBuffers(2048), new ReadBuffers(2048)];
+  const first = handshake.next();
+  handshake.quiet(512);
+  assert.equal(next.next(), first);
+  assert.notEqual(other.next(), first);
+  const quiet = handshake.next();
+  assert.equal(quiet.length, 512);
+  handshake.release();
+  next.quiet(512);
+  assert.equal(next.next(), quiet);
+  // Not while somebody else has it.
+  next.lost();
+  other.quiet(512);
+  assert.notEqual(other.next(), quiet);
+});
