@@ -11,7 +11,7 @@ import { decodeLatin1, displayText, encodeLatin1, partOf } from "../bytes/latin1
 import { CalloutError } from "./callout_error.ts";
 import { ChunkedBody } from "./chunked_body.ts";
 import { HeaderNames, nameEnd } from "./header_names.ts";
-import { decodeTrimmed, decodeValue, isStatusLine, isText } from "./response_lines.ts";
+import { decodeTrimmed, isStatusLine, isText } from "./response_lines.ts";
 
 /** Octets of a status line and headers, interim responses included. nginx allows 1024. */
 export const maxHeadOctets = 64 * 1024;
@@ -175,7 +175,7 @@ export class HttpResponseReader {
     this.#minorVersion = bytes[start + 7]! - ZERO;
     this.#status = 0;
     for (let at = start + 9; at < start + 12; at++) this.#status = this.#status * 10 + bytes[at]! - ZERO;
-    this.#reason = decodeValue(bytes, Math.min(start + 13, end), end);
+    this.#reason = decodeLatin1(bytes, Math.min(start + 13, end), end);
   }
 
   #takeHeader(bytes: Uint8Array, start: number, end: number, headers: Map<string, string>): void {

@@ -11,8 +11,6 @@ const CR = 0x0d;
 const BLANK = 0x20;
 const ZERO = 0x30;
 const VERSION = encodeLatin1("HTTP/1.");
-/** Up to here octets cost less one by one than the view that decoding them at once takes. */
-const SHORT_VALUE = 16;
 
 /** The status line of HTTP/1.x with any digit for x, a status from 100 to 599, and nothing or a blank and a reason. */
 export function isStatusLine(bytes: Uint8Array, start: number, end: number): boolean {
@@ -39,15 +37,7 @@ export function isText(bytes: Uint8Array, start: number, end: number): boolean {
 export function decodeTrimmed(bytes: Uint8Array, start: number, end: number): string {
   while (start < end && isBlank(bytes[start]!)) start++;
   while (end > start && isBlank(bytes[end - 1]!)) end--;
-  return decodeValue(bytes, start, end);
-}
-
-/** The octets as a byte string. */
-export function decodeValue(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start > SHORT_VALUE) return decodeLatin1(bytes, start, end);
-  let value = "";
-  for (let at = start; at < end; at++) value += String.fromCharCode(bytes[at]!);
-  return value;
+  return decodeLatin1(bytes, start, end);
 }
 
 function isBlank(octet: number): boolean {

@@ -8,6 +8,8 @@
  * Longest run handed to `String.fromCharCode` at once; arguments go over the stack, which is not endless.
  */
 const CHUNK_OCTETS = 4096;
+/** What is no longer is put together octet by octet, which takes less than a view of it: V8 copies such short strings. */
+const SHORT_OCTETS = 12;
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -42,11 +44,18 @@ export function encodeLatin1Into(text: string, buffer: Uint8Array): Uint8Array {
  * windows-1252 and changes 0x80-0x9F.)
  */
 export function decodeLatin1(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
+  if (end - start <= SHORT_OCTETS) return decodeShort(bytes, start, end);
   if (end - start <= CHUNK_OCTETS) return decodeChunk(bytes, start, end);
   let text = "";
   for (let from = start; from < end; from += CHUNK_OCTETS) {
     text += decodeChunk(bytes, from, Math.min(from + CHUNK_OCTETS, end));
   }
+  return text;
+}
+
+function decodeShort(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end && i < bytes.length; i++) text += String.fromCharCode(bytes[i]!);
   return text;
 }
 
