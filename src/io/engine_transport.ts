@@ -26,6 +26,12 @@ const TICKETS_LAST = "TLSv1.3";
 
 const NOTHING = new Uint8Array(0);
 
+/** Says what is known of the peer by the certificate that it has shown. */
+export type PeerJudge = (
+  engine: TlsEngine,
+  facts: TlsFacts,
+) => Partial<TlsFacts> | Promise<CertificateFacts>;
+
 /** A TLS connection from the first octet of its handshake: an engine and the plain connection below it. */
 export class EngineTransport implements Transport, EngineEvents {
   readonly #plain: Transport;
@@ -86,14 +92,13 @@ export class EngineTransport implements Transport, EngineEvents {
   }
 
   /**
-   * Runs the handshake; `first` is what was read of it already. `judge` looks at the client's certificate, where one is
-   * asked for.
-   * @throws {ConnectionError} with code `tls`, `reset`, `closed` or `silent`; all is closed then, after an alert.
+   * Runs the handshake; `first` is what was read of it already. `judge` looks at the peer's certificate, where there is
+   * to be one, and may throw.
+   * @throws {ConnectionError} with code `tls`, `reset`, `closed`, or of clients `silent`, and what `judge` throws; all is
+   * closed then, after an alert.
    */
-  async handshake(
-    first: Uint8Array | null,
-    judge: ((engine: TlsEngine) => Promise<CertificateFacts>) | null,
-  ): Promise<void> {
+  async handshake(first: Uint8Array | null, judge: PeerJudge | null): Promise<void> {
+    const ofClient = this.#engine.role === "server";
     let heard = first !== null && first.length > 0;
     try {
       if (heard) this.#engine.receive(first);
@@ -107,12 +112,14 @@ export class EngineTransport implements Transport, EngineEvents {
       const facts = this.#engine.facts();
       // In TLS 1.2 the client awaits what the engine has made now. In TLS 1.3 that is only tickets to resume the session
       // with (RFC 8446 §4.6.1), for which nobody waits: they go out with what is written next.
-      if (facts.protocol !== TICKETS_LAST) await this.#flush();
-      this.#facts = judge === null ? facts : { ...facts, ...await judge(this.#engine) };
+      if (ofClient && facts.protocol !== TICKETS_LAST) await this.#flush();
+      this.#facts = judge === null ? facts : { ...facts, ...await judge(this.#engine, facts) };
+      // In TLS 1.3 the server awaits our end of the handshake, if it is one that we speak with.
+      if (!ofClient) await this.#flush();
     } catch (error) {
       this.close();
-      // Those that only look whether somebody listens do no more.
-      if (!heard && isReset(error)) throw silent();
+      // Clients that only look whether somebody listens do no more.
+      if (ofClient && !heard && isReset(error)) throw silent();
       throw error;
     }
     this.#buffers.quiet(QUIET_OCTETS);

@@ -1,25 +1,22 @@
-import type { ConnectionError, SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import type { ConnectionError, SocketAddress, Transport } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
 import { toSocketAddress } from "./socket_address.ts";
 
-/** A {@linkcode Transport} over a TCP or Unix socket of Deno, or over a TLS connection of `Deno.startTls`. */
+/** A {@linkcode Transport} over a TCP or Unix socket of Deno. */
 export class SocketTransport implements Transport {
-  readonly tls: TlsFacts | null;
+  readonly tls = null;
   readonly #socket: Deno.Conn;
   #local: SocketAddress | null = null;
   #remote: SocketAddress | null = null;
   #closed = false;
-  #handedOver = false;
-  #heir: { close(): void } | null = null;
   #writeEnded = false;
   /** What is being written. */
   #writing: Uint8Array = NOTHING;
   /** Made at the first write. */
   #written: ((octets: number) => Promise<void> | undefined) | null = null;
 
-  constructor(socket: Deno.Conn, tls: TlsFacts | null = null) {
+  constructor(socket: Deno.Conn) {
     this.#socket = socket;
-    this.tls = tls;
     // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
     if (isTcp(socket)) setNoDelay(socket);
   }
@@ -49,7 +46,7 @@ export class SocketTransport implements Transport {
   }
 
   async closeWrite(): Promise<void> {
-    if (this.#closed || this.#handedOver || this.#writeEnded) return;
+    if (this.#closed || this.#writeEnded) return;
     this.#writeEnded = true;
     try {
       await this.#socket.closeWrite();
@@ -62,27 +59,10 @@ export class SocketTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.#handedOver) this.#heir?.close();
-      else this.#socket.close();
+      this.#socket.close();
     } catch {
       // The runtime has released the socket already.
     }
-  }
-
-  /**
-   * Gives the TCP socket away to the layer that `wrap` puts over it; this transport cannot be used afterwards, but
-   * closing it closes the new layer. Null when there is no plain TCP socket to give.
-   */
-  handOver<Layer extends { close(): void }>(
-    wrap: (socket: Deno.TcpConn) => Promise<Layer>,
-  ): Promise<Layer> | null {
-    if (this.#closed || this.#handedOver || this.tls !== null || !isTcp(this.#socket)) return null;
-    this.#handedOver = true;
-    return wrap(this.#socket).then((layer) => {
-      this.#heir = layer;
-      if (this.#closed) layer.close();
-      return layer;
-    });
   }
 }
 
@@ -96,7 +76,7 @@ function writeFailed(error: unknown): never {
   throw failure(error, "write");
 }
 
-/** What the runtime says of a socket that we closed, or gave away, tells nothing more than that. */
+/** What the runtime says of a socket that we closed tells nothing more than that. */
 function failure(error: unknown, doing: string): ConnectionError {
   const lost = toConnectionError(error, doing);
   return lost.code === "closed" ? closedError() : lost;

@@ -11,12 +11,13 @@
  */
 import type { KeyObject } from "node:crypto";
 import { Duplex } from "node:stream";
-import { type SecureContext, TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { TlsFacts } from "../ports/transport.ts";
 
 /** What of the runtime's handle is used. Methods return 0 where they can fail and did not. */
 interface Handle {
   initServerTls(context: object): number;
+  initClientTls(serverName: string, context: object): number;
   attachJsStream(): number;
   setHandle(handle: Handle): void;
   setAlpnProtocols(protocols: string[]): void;
@@ -35,6 +36,7 @@ interface Handle {
   getServername(): string | null | undefined;
   isSessionReused(): boolean;
   getPeerCertificateChain(): { readonly certificates: readonly Uint8Array[] } | null;
+  verifyError(): string;
   onhandshakestart: () => void;
   onhandshakedone: (this: Handle) => void;
   onerror: (this: Handle, error: Error) => void;
@@ -43,11 +45,10 @@ interface Handle {
   engine: TlsEngine;
 }
 
+/** For both roles. */
 const METHODS = [
-  "initServerTls",
   "attachJsStream",
   "setHandle",
-  "setAlpnProtocols",
   "start",
   "readStart",
   "readBuffer",
@@ -65,6 +66,12 @@ const METHODS = [
   "getPeerCertificateChain",
 ] as const satisfies readonly (keyof Handle)[];
 
+/** For one of them. */
+const METHODS_OF = {
+  server: ["initServerTls", "setAlpnProtocols"],
+  client: ["initClientTls", "verifyError"],
+} as const satisfies Record<TlsRole, readonly (keyof Handle)[]>;
+
 /** The handle's way to tell when a write is done, which here is when its octets have been taken. */
 const REQUEST = {};
 
@@ -74,6 +81,9 @@ const ANSWERS: { protocol: string; name: string; alpnProtocol: string | false } 
   name: "",
   alpnProtocol: false,
 };
+
+/** On which side of TLS an engine is. */
+export type TlsRole = "server" | "client";
 
 /** What is known of a client's certificate. */
 export type CertificateFacts = Pick<TlsFacts, "peer" | "verdict">;
@@ -102,22 +112,26 @@ export interface EngineEvents {
   failed(error: Error): void;
 }
 
-/** One TLS connection, server side. After {@linkcode release} nothing may be called but `release`. */
+/** One TLS connection. After {@linkcode release} nothing may be called but `release`. */
 export class TlsEngine {
+  readonly role: TlsRole;
   readonly #handle: Handle;
   readonly #events: EngineEvents;
   #established = false;
   #released = false;
 
-  /** @throws {Error} when the runtime cannot work with `context`. */
-  constructor(handle: Handle, context: object, protocols: string[], events: EngineEvents) {
+  /**
+   * `init` gives the new handle what it is to work with, and says whether it can.
+   * @throws {Error} when it cannot.
+   */
+  constructor(role: TlsRole, handle: Handle, init: (handle: Handle) => boolean, events: EngineEvents) {
+    this.role = role;
     this.#handle = handle;
     this.#events = events;
-    if (handle.initServerTls(context) !== 0 || handle.attachJsStream() !== 0) {
-      throw new Error("Cannot start TLS: the runtime refuses the certificate or the protocols");
+    if (!init(handle) || handle.attachJsStream() !== 0) {
+      throw new Error("Cannot start TLS: the runtime refuses the certificate, the name or the protocols");
     }
     handle.setHandle(handle);
-    handle.setAlpnProtocols(protocols);
     handle.engine = this;
     handle.onhandshakestart = nothing;
     handle.onhandshakedone = TlsEngine.#onHandshakeDone;
@@ -194,6 +208,11 @@ export class TlsEngine {
     return this.#handle.getPeerCertificateChain()?.certificates ?? [];
   }
 
+  /** What the runtime has against the server's chain of certificates, as OpenSSL names it; empty for nothing. */
+  chainError(): string {
+    return this.#handle.verifyError();
+  }
+
   /** Gives the memory back. */
   release(): void {
     if (this.#released) return;
@@ -219,12 +238,31 @@ export type EngineFactory = (context: SecureContext, settings: EngineSettings) =
 
 /** Null when the runtime does not have what {@linkcode TlsEngine} needs. */
 export function createEngineFactory(context: SecureContext): EngineFactory | null {
-  const Maker = handleClass(context);
+  const Maker = handleClass("server", context);
   if (Maker === null) return null;
   return ({ context }, { requestCert, protocols }) => {
     const settings = { ...(context as object), requestCert, rejectUnauthorized: false };
     const offered = [...protocols];
-    return (events) => new TlsEngine(new Maker(1, 0), settings, offered, events);
+    const init = (handle: Handle) => {
+      if (handle.initServerTls(settings) !== 0) return false;
+      handle.setAlpnProtocols(offered);
+      return true;
+    };
+    return (events) => new TlsEngine("server", new Maker(1, 0), init, events);
+  };
+}
+
+/** Gives what makes engines that ask a server for `serverName`, or for no name; with the authorities of a context. */
+export type ClientEngineFactory = (context: SecureContext, serverName: string | null) => EngineMaker;
+
+/** Null when the runtime does not have what {@linkcode TlsEngine} needs. The handshake does not fail for a certificate. */
+export function createClientEngineFactory(): ClientEngineFactory | null {
+  const Maker = handleClass("client", createSecureContext());
+  if (Maker === null) return null;
+  return ({ context }, serverName) => {
+    const settings = { ...(context as object), requestCert: true, rejectUnauthorized: false };
+    const init = (handle: Handle) => handle.initClientTls(serverName ?? "", settings) === 0;
+    return (events) => new TlsEngine("client", new Maker(0, 0), init, events);
   };
 }
 
@@ -241,15 +279,18 @@ export function keyForContext(key: KeyObject): string {
 }
 
 /** The class of the handles: a socket over a stream that leads nowhere has one. */
-function handleClass(secureContext: SecureContext): (new (kind: 1, provider: 0) => Handle) | null {
+function handleClass(
+  role: TlsRole,
+  secureContext: SecureContext,
+): (new (kind: 0 | 1, provider: 0) => Handle) | null {
   const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  const socket = new TLSSocket(nowhere as TLSSocket, { isServer: true, secureContext });
+  const socket = new TLSSocket(nowhere as TLSSocket, { isServer: role === "server", secureContext });
   socket.on("error", () => {/* it is thrown away */});
   try {
     const { _handle: handle } = socket as { _handle?: Handle };
     if (handle == null) return null;
     const prototype = Object.getPrototypeOf(handle);
-    const whole = METHODS.every((name) => typeof prototype[name] === "function");
+    const whole = [...METHODS, ...METHODS_OF[role]].every((name) => typeof prototype[name] === "function");
     return whole && typeof prototype.constructor === "function" ? prototype.constructor : null;
   } finally {
     socket.destroy();

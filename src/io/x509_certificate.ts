@@ -120,7 +120,7 @@ function digestName(parsed: x509.X509Certificate): string {
  * Whether the certificate says that it is of version 3: `SEQUENCE { SEQUENCE { [0] { INTEGER 2 } ...`
  * (RFC 5280 §4.1). Of encodings that differ, none counts as version 3.
  */
-function isVersion3(der: Uint8Array): boolean {
+export function isVersion3(der: Uint8Array): boolean {
   const fields = contentOf(der, contentOf(der, 0));
   return [0xa0, 3, 2, 1, 2].every((octet, at) => der[fields + at] === octet);
 }

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { createEngineFactory, keyForContext } from "../../src/io/tls_engine.ts";
+import { createClientEngineFactory, createEngineFactory, keyForContext } from "../../src/io/tls_engine.ts";
 import { testCertificates } from "../support/certificates.ts";
 
 Deno.test("the runtime has the TLS engine that is faster than its streams", async () => {
   const { server } = await testCertificates();
   const context = createSecureContext({ cert: server.certificate, key: server.key });
   assert.notEqual(createEngineFactory(context), null);
+  assert.notEqual(createClientEngineFactory(), null);
 });
 
 Deno.test("a key is given to the runtime in the form in which it knows the kind, and is the same key", () => {

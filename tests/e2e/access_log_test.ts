@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import net from "node:net";
+import { testCertificates } from "../support/certificates.ts";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { type CertificateFiles, type Directives, type Edge, withEdge } from "../support/edge.ts";
 import { until } from "../support/patience.ts";
 import { ENDINGS } from "../../src/telemetry/endings.ts";
 import type { LogLine } from "../support/postern_process.ts";
 import { accepted, type CalloutRequest, refused } from "../support/scripted_callout.ts";
+import { SmtpSink } from "../support/smtp_sink.ts";
+import { withTempDir, writeFiles } from "../support/temp_dir.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 
 /** One way for a session to end. */
@@ -614,5 +617,23 @@ Deno.test("every message of a relay has one line, whatever becomes of it, and th
       text,
       /^\S+ message 1 accepted after [\d.]+s: .* reverse_path=ann@example\.test recipients=1 recipients_refused=1 octets=18 reply="250 2\.0\.0 Ok: queued as 4F1A" queue_id=4F1A$/m,
     );
+  });
+});
+
+Deno.test("the line of a session tells the version of TLS with a mail server that is trusted by default", async () => {
+  const { root, server } = await testCertificates();
+  await using sink = new SmtpSink({ capabilities: ["AUTH PLAIN"], tls: server });
+  await withTempDir(async (directory) => {
+    const { authorities } = await writeFiles(directory, { authorities: root.certificate });
+    await withEdge({
+      callout: () => accepted(sink.port),
+      servers: () => [{ xclient: "off", proxy_ssl: "starttls", proxy_ssl_name: "mx.test" }],
+      env: { DENO_CERT: authorities },
+    }, async ({ connect, postern }) => {
+      await using client = await connect();
+      await client.authPlain("ada", "secret");
+      await client.quit();
+      assert.equal((await postern.event("session_closed"))["upstream_tls"], "TLSv1.3");
+    });
   });
 });

@@ -86,12 +86,10 @@ Deno.test("a mail server that does not offer STARTTLS, or has the wrong certific
     { name: "good", certificate: server, code: null },
   ];
   for (const { name, certificate, code } of cases) {
-    await using sink = new SmtpSink({
+    const sink = new SmtpSink({
       capabilities: ["AUTH PLAIN"],
       ...(certificate === null ? {} : { tls: certificate }),
     });
-    // The sink's side of a handshake that the proxy breaks off is an error of that connection only.
-    const closing = code === "certificate" ? () => sink.close().catch(() => {}) : () => Promise.resolve();
     await withEdge({
       callout: () => accepted(sink.port),
       servers: (files) => [{
@@ -111,6 +109,9 @@ Deno.test("a mail server that does not offer STARTTLS, or has the wrong certific
       const said = sink.sessions.flatMap((session) => session.commands);
       assert.equal(said.some((line) => line.startsWith("AUTH")), code === null, name);
     });
-    await closing();
+    await sink.close().catch((error) => {
+      // The sink's side of a handshake that the proxy breaks off is an error of that connection only.
+      if (code !== "certificate") throw error;
+    });
   }
 });

@@ -28,10 +28,15 @@ export interface CertificateOptions {
   readonly keyKind?: KeyKind;
   readonly fromDays?: number;
   readonly untilDays?: number;
+  /** Whether basicConstraints says CA; default false. */
+  readonly isAuthority?: boolean;
+  /** What else it has. */
+  readonly extensions?: readonly x509.Extension[];
 }
 
 /** What an authority's own certificate is to say. */
-export interface AuthorityOptions extends Pick<CertificateOptions, "keyKind" | "fromDays" | "untilDays"> {
+export interface AuthorityOptions
+  extends Pick<CertificateOptions, "keyKind" | "fromDays" | "untilDays" | "extensions"> {
   readonly subject: string | x509.JsonName;
   /** Path length constraint; none by default. */
   readonly pathLength?: number;
@@ -81,6 +86,7 @@ export class Authority {
         new x509.BasicConstraintsExtension(options.isAuthority ?? true, options.pathLength, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+        ...options.extensions ?? [],
       ],
     });
     return new Authority(certificate, keys, kind, parent);
@@ -91,7 +97,8 @@ export class Authority {
     const keys = await generateKeys(options.keyKind ?? "ecdsa");
     const usages = options.usages ?? ["serverAuth", "clientAuth"];
     const extensions: x509.Extension[] = [
-      new x509.BasicConstraintsExtension(false),
+      new x509.BasicConstraintsExtension(options.isAuthority ?? false),
+      ...options.extensions ?? [],
       await x509.AuthorityKeyIdentifierExtension.create(this.#certificate),
     ];
     if (options.names !== undefined) extensions.push(alternativeNames(options.names));

@@ -197,6 +197,11 @@ async function readRunFlags(): Promise<readonly string[]> {
   const withoutChoice = task.replace(/\$\([^)]*\)/, " ");
   const permissions = withoutChoice.split(/\s+/).filter((word) => /^--(allow|deny|unstable|v8)-/.test(word));
   assert.notEqual(permissions.length, 0, "deno.json's start task names no permissions");
+  return ["--quiet", "--no-prompt", ...permissions, ...await importFlags()];
+}
+
+/** The flag for the import map of this machine, where there has to be one. */
+export async function importFlags(): Promise<readonly string[]> {
   const choice = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "scripts/choose_imports.ts"],
     cwd: ROOT,
@@ -204,5 +209,7 @@ async function readRunFlags(): Promise<readonly string[]> {
   }).output();
   assert.ok(choice.success, "scripts/choose_imports.ts failed");
   const map = new TextDecoder().decode(choice.stdout).trim();
-  return ["--quiet", "--no-prompt", ...permissions, ...(map === "" ? [] : map.split(/\s+/))];
+  return map === ""
+    ? []
+    : map.split(/\s+/).map((word) => word.replace(/^(--import-map=)(?!\/)/, `$1${ROOT}`));
 }

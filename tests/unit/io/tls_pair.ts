@@ -41,7 +41,7 @@ export async function upstreamOptions(
   };
 }
 
-/** The two ways of an acceptor: the second is for runtimes that do not have the first. */
+/** The two ways of an acceptor and a dialer: the second is for runtimes that do not have the first. */
 export const WAYS = ["engine", "streams"] as const;
 export type Way = typeof WAYS[number];
 
@@ -50,7 +50,7 @@ export function tlsTest(name: string, run: (way: Way) => Promise<void>): void {
   for (const way of WAYS) Deno.test(`${name} (${way})`, () => run(way));
 }
 
-/** Both ends of a TLS connection: our acceptor and our dialer. */
+/** Both ends of a TLS connection: our acceptor and our dialer, in the same way. */
 export async function tlsPair(
   way: Way,
   acceptor: Partial<TlsAcceptorOptions> = {},
@@ -62,7 +62,7 @@ export async function tlsPair(
   ]);
   const plain = await connectedPair();
   const [client, server] = await Promise.all([
-    createDialer().startTls(plain.client, clientOptions),
+    createDialer(way).startTls(plain.client, clientOptions),
     createTlsAcceptor(serverOptions, way).accept(plain.server),
   ]);
   return { client, server };

@@ -1,0 +1,159 @@
+/**
+ * The client side of TLS, towards mail servers and services.
+ *
+ * `Deno.startTls` is not it: the runtime closes its connections on a few threads that sleep before they do, so that no
+ * more than some hundred of them are closed in a second and the descriptors of the others are held.
+ *
+ * @module
+ */
+import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import {
+  ConnectionError,
+  type TlsFacts,
+  type Transport,
+  type UpstreamTlsOptions,
+} from "../ports/transport.ts";
+import { parseIp } from "../bytes/ip_address.ts";
+import { tlsError } from "./connection_errors.ts";
+import { EngineTransport } from "./engine_transport.ts";
+import { presentedChain } from "./peer_certificate.ts";
+import { type PresentedCertificate, refusal, ServerCertificateReader } from "./server_identity.ts";
+import { type ClientEngineFactory, createClientEngineFactory } from "./tls_engine.ts";
+import { handshake } from "./tls_handshake.ts";
+import { TlsTransport } from "./tls_transport.ts";
+
+/** Made at the first handshake; null where the runtime has none. */
+let engines: ClientEngineFactory | null | undefined;
+
+const reader = new ServerCertificateReader();
+
+/** See {@linkcode Connector.startTls}. */
+export async function startTls(plain: Transport, options: UpstreamTlsOptions): Promise<Transport> {
+  engines ??= createClientEngineFactory();
+  if (engines === null) return await startTlsWithStreams(plain, options);
+  let transport: EngineTransport;
+  try {
+    transport = new EngineTransport(plain, engines(contextFor(options), indicatedName(options.serverName)));
+  } catch (error) {
+    plain.close();
+    throw tlsError(error);
+  }
+  try {
+    await transport.handshake(null, (engine, { resumed }) => {
+      const [der, ...authorities] = engine.peerChain();
+      return judged(options, {
+        chainError: engine.chainError(),
+        resumed,
+        certificate: der === undefined ? null : reader.read(der),
+        authorities,
+      });
+    });
+  } catch (error) {
+    throw certificateFailure(error, options) ?? error;
+  }
+  return transport;
+}
+
+/** The same with the streams of `node:tls`. */
+export async function startTlsWithStreams(
+  plain: Transport,
+  options: UpstreamTlsOptions,
+): Promise<Transport> {
+  const name = indicatedName(options.serverName);
+  const layers = await handshake(
+    plain,
+    (socket) =>
+      connectTls({
+        ...(name !== null && { servername: name }),
+        socket,
+        secureContext: contextFor(options),
+        // The certificate is judged after the handshake, so that what is wrong with it can be told from failures of TLS.
+        rejectUnauthorized: false,
+        checkServerIdentity: () => undefined,
+      }),
+    { done: "secureConnect" },
+  ).catch((error) => {
+    throw certificateFailure(error, options) ?? error;
+  });
+  const { socket } = layers;
+  try {
+    const [der, ...authorities] = presentedChain(socket);
+    const facts = judged(options, {
+      chainError: socket.authorized ? "" : String(socket.authorizationError ?? "not verified"),
+      resumed: socket.isSessionReused(),
+      certificate: der === undefined ? null : reader.read(der),
+      authorities,
+    });
+    return new TlsTransport(plain, layers, {
+      protocol: socket.getProtocol() ?? "",
+      cipher: socket.getCipher().name,
+      alpn: null,
+      resumed: socket.isSessionReused(),
+      ...facts,
+    });
+  } catch (error) {
+    plain.close();
+    socket.destroy();
+    layers.duplex.destroy();
+    throw error;
+  }
+}
+
+/** @throws {ConnectionError} with code `certificate`. */
+function judged(
+  options: UpstreamTlsOptions,
+  presented: PresentedCertificate,
+): Pick<TlsFacts, "serverName" | "peer" | "verdict"> {
+  const { serverName, verify } = options;
+  const reason = verify ? refusal(presented, options) : null;
+  if (reason !== null) throw notAccepted(serverName, reason);
+  return {
+    serverName: indicatedName(serverName),
+    peer: presented.certificate?.facts ?? null,
+    verdict: { kind: verify ? "success" : "none" },
+  };
+}
+
+function notAccepted(serverName: string, reason: string, cause?: unknown): ConnectionError {
+  const text = `Cannot accept the certificate for "${serverName}": ${reason}`;
+  return new ConnectionError("certificate", text, { cause });
+}
+
+/** OpenSSL's codes for certificates, in the runtime's errors. */
+const ABOUT_CERTIFICATE = /^(?:ERR_SSL_)?(?:UNABLE_TO_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_PURPOSE)/;
+
+/** The error of a handshake that failed for a certificate with which nothing at all can be done, or null. */
+function certificateFailure(error: unknown, { serverName }: UpstreamTlsOptions): ConnectionError | null {
+  const cause = error instanceof ConnectionError && error.code === "tls" ? error.cause : null;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return ABOUT_CERTIFICATE.test(code) ? notAccepted(serverName, code, error) : null;
+}
+
+type Material = Pick<UpstreamTlsOptions, "trustedCertificates" | "certificate" | "certificateKey">;
+
+/** The contexts made last, the newest first. To make one with a key costs a third of a handshake. */
+const contexts: { readonly material: Material; readonly context: SecureContext }[] = [];
+/** A configuration seldom has more. */
+const KEPT_CONTEXTS = 8;
+
+/** The authorities that are trusted, and our certificate. */
+function contextFor({ trustedCertificates, certificate, certificateKey }: Material): SecureContext {
+  const known = contexts.find(({ material }) =>
+    material.trustedCertificates === trustedCertificates && material.certificate === certificate &&
+    material.certificateKey === certificateKey
+  );
+  if (known !== undefined) return known.context;
+  const context = createSecureContext({
+    ...(trustedCertificates !== null && { ca: trustedCertificates }),
+    ...(certificate !== null && { cert: certificate }),
+    ...(certificateKey !== null && { key: certificateKey }),
+  });
+  contexts.unshift({ material: { trustedCertificates, certificate, certificateKey }, context });
+  contexts.length = Math.min(contexts.length, KEPT_CONTEXTS);
+  return context;
+}
+
+/** The server name indication, without the dot of the root; an address has none (RFC 6066 §3). */
+function indicatedName(serverName: string): string | null {
+  return parseIp(serverName) !== null ? null : serverName.replace(/\.$/, "");
+}
