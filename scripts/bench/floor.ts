@@ -142,12 +142,26 @@ async function listen(port: number, serve: (client: Deno.TcpConn) => Promise<voi
   for await (const client of Deno.listen({ hostname: LOOPBACK, port })) serve(client).catch(() => {});
 }
 
-if (import.meta.main) {
-  const [plainPort, starttlsPort, auth, sink] = Deno.args.map(Number) as [number, number, number, number];
-  const folder = Deno.args[4]!;
+/** What else is done when a session is over. */
+export interface AfterSession {
+  readonly plain: () => Promise<void>;
+  readonly starttls: () => Promise<void>;
+}
+
+const NOTHING_MORE: AfterSession = { plain: () => Promise.resolve(), starttls: () => Promise.resolve() };
+
+/**
+ * Listens. `args` are the ports for plain clients and for STARTTLS, of the auth service and of the sink, and the folder
+ * with the certificate.
+ */
+export function serveFloor(args: readonly string[], after = NOTHING_MORE): void {
+  const [plainPort, starttlsPort, auth, sink] = args.map(Number) as [number, number, number, number];
+  const folder = args[4]!;
   const [cert, key] = ["cert", "key"].map((name) => Deno.readTextFileSync(`${folder}/${name}.pem`));
   const secure = BareEngine.maker(cert!, key!);
   const ports = { auth, sink };
-  listen(plainPort, (client) => servePlain(client, ports));
-  listen(starttlsPort, (client) => serveStartTls(client, ports, secure));
+  listen(plainPort, (client) => servePlain(client, ports).then(after.plain));
+  listen(starttlsPort, (client) => serveStartTls(client, ports, secure).then(after.starttls));
 }
+
+if (import.meta.main) serveFloor(Deno.args);

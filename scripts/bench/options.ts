@@ -14,13 +14,14 @@ export const USAGE =
            with --quick; one run of a load is never counted
   --quick  a small part of each load: numbers to look at, not to publish
   --floor  measures besides, for loads of small things, a proxy that knows no SMTP: what the runtime alone costs
-  --floor-by  what it is made of: deno (as Postern, the default), handles (of node:net), libc (by FFI) or libc-thread
-           (the same, but another thread waits, so that the runtime can go on); all but the first serve load a alone
+  --floor-by  what it is made of: deno (as Postern, the default), session (the same, and after each session one of
+           Postern's without sockets), handles (of node:net), libc (by FFI) or libc-thread (the same, but another
+           thread waits, so that the runtime can go on); all but the first two serve load a alone
   --json   file for the numbers of every run: postern-bench.json in the folder for temporary files by default
 `;
 
 /** What the floor is made of. */
-export const FLOOR_WAYS = ["deno", "handles", "libc", "libc-thread"] as const;
+export const FLOOR_WAYS = ["deno", "session", "handles", "libc", "libc-thread"] as const;
 export type FloorWay = typeof FLOOR_WAYS[number];
 
 export interface BenchOptions {

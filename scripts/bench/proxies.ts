@@ -126,6 +126,7 @@ async function startPostern(name: "postern" | "unguarded", options: ProxyOptions
 
 const FLOORS: Readonly<Record<FloorWay, string>> = {
   deno: "floor.ts",
+  session: "floor_session.ts",
   handles: "floor_handles.ts",
   libc: "floor_libc.ts",
   "libc-thread": "floor_libc.ts",
@@ -145,9 +146,14 @@ async function startFloor({ processes, folder, authPort, sinkPort, floorBy }: Pr
     folder,
   ];
   const child = processes.spawn(Deno.execPath(), args, { cwd: ROOT });
-  const served = floorBy === "deno" ? [plainPort, starttlsPort] : [plainPort];
+  const served = servesTls(floorBy) ? [plainPort, starttlsPort] : [plainPort];
   for (const port of served) await greeted(port, child, "the floor");
   return { name: "floor", pids: [child.pid], plainPort, starttlsPort, end: () => processes.end(child) };
+}
+
+/** Whether a floor serves more than plain clients. */
+export function servesTls(floorBy: FloorWay): boolean {
+  return floorBy === "deno" || floorBy === "session";
 }
 
 let flags: Promise<readonly string[]> | undefined;

@@ -7,7 +7,7 @@ import type { Bed, Beds, MeasuredCase } from "./beds.ts";
 import { type Case, FLOOR_LOADS, PLAIN_FLOOR_LOADS, warmUpCase } from "./cases.ts";
 import type { Run } from "./measures.ts";
 import type { BenchOptions } from "./options.ts";
-import { PROXY_NAMES, type ProxyName } from "./proxies.ts";
+import { PROXY_NAMES, type ProxyName, servesTls } from "./proxies.ts";
 import { runIdle } from "./run_idle.ts";
 import { runSessions } from "./run_sessions.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -24,7 +24,7 @@ export async function runCase(
 ): Promise<Run[]> {
   const { pairs, warm, floor, floorBy } = options;
   const compared: readonly ProxyName[] = load.against === undefined ? PROXY_NAMES : [load.against, "postern"];
-  const floorLoads = floorBy === "deno" ? FLOOR_LOADS : PLAIN_FLOOR_LOADS;
+  const floorLoads = servesTls(floorBy) ? FLOOR_LOADS : PLAIN_FLOOR_LOADS;
   const names = floor && floorLoads.includes(load.load) ? [...compared, "floor" as const] : compared;
   if (load.kind === "idle") {
     return await inTurn(names, pairs, (name) => runIdle(load, name, surroundings));
