@@ -1,8 +1,8 @@
 /**
  * Whether a server is the one that was meant, by the certificate that it has shown (RFC 9525).
  *
- * The runtime checks the chain up to an authority that is trusted. It leaves the name to us, and is more lenient than its
- * TLS library in what it takes for a certificate, as OpenSSL is; both are seen to here.
+ * The runtime checks the chain up to an authority that is trusted. It leaves the name to us, and what its TLS library
+ * cannot read it checks by itself, and hardly (`certificate_form.ts`); both are seen to here.
  *
  * @module
  */
@@ -12,13 +12,16 @@ import * as x509 from "@peculiar/x509";
 import { formatIp, parseIp } from "../bytes/ip_address.ts";
 import type { PeerCertificate, UpstreamTlsOptions } from "../ports/transport.ts";
 import { describeCertificate } from "./peer_certificate.ts";
-import { hex, isVersion3, readCertificate } from "./x509_certificate.ts";
+import { formDefect, isReadAsAuthority } from "./certificate_form.ts";
+import { type Certificate, readCertificate } from "./x509_certificate.ts";
 
-/** What a server's own certificate says. */
+/** What a certificate that a server sends says. */
 export interface ServerIdentity {
   readonly facts: PeerCertificate | null;
   /** Why nobody can be known by it, or null. */
   readonly defect: string | null;
+  /** Why nothing below it can be known by it, or null. */
+  readonly defectAbove: string | null;
   readonly isAuthority: boolean;
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
@@ -38,12 +41,13 @@ export interface PresentedCertificate {
   readonly resumed: boolean;
   /** The server's own; null when it sent none. */
   readonly certificate: ServerIdentity | null;
-  /** The others that it sent, in DER. */
-  readonly authorities: readonly Uint8Array[];
+  /** The others that it sent. */
+  readonly authorities: readonly ServerIdentity[];
 }
 
 const ALTNAME_INVALID = "ERR_TLS_CERT_ALTNAME_INVALID";
-const OLD_VERSION = "unsupported certificate version";
+/** id-kp-serverAuth (RFC 5280 §4.2.1.12). */
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 
 /** Why the server is not to be spoken with, or null. */
 export function refusal(
@@ -55,27 +59,13 @@ export function refusal(
   if (resumed) return "the session was resumed";
   if (certificate === null) return "there is none";
   if (certificate.defect !== null) return certificate.defect;
-  if (authorities.some(isOldAndBelow)) return OLD_VERSION;
+  for (const { defectAbove } of authorities) if (defectAbove !== null) return defectAbove;
   const mismatch = nameMismatch(certificate, serverName);
   if (mismatch !== null) return mismatch;
   // An authority of our own may be the server itself, and may name it in the subject alone, as for OpenSSL.
   if (trustedCertificates !== null) return null;
   if (certificate.isAuthority) return "it is an authority's";
   return isNamed(certificate, serverName) ? null : ALTNAME_INVALID;
-}
-
-/**
- * Whether it is of a version before 3 and below another one. Such certificates do not say whether they are an
- * authority's, and the runtime takes any of them for one.
- */
-function isOldAndBelow(der: Uint8Array): boolean {
-  if (isVersion3(der)) return false;
-  try {
-    const { subject, issuer } = readCertificate(der);
-    return subject !== issuer;
-  } catch {
-    return true;
-  }
 }
 
 /** The runtime has one word for most of what can be wrong. */
@@ -122,16 +112,19 @@ export class ServerCertificateReader {
     const digits = der.toHex();
     const known = this.#known.get(digits);
     if (known !== undefined) return known;
-    const identity = readIdentity(der, digits);
+    const identity = readIdentity(der);
     if (this.#known.size >= KEPT) this.#known.delete(this.#known.keys().next().value!);
     this.#known.set(digits, identity);
     return identity;
   }
 }
 
+const CANNOT_BE_READ = "it cannot be read";
+
 const UNREADABLE: ServerIdentity = {
   facts: null,
-  defect: "it cannot be read",
+  defect: CANNOT_BE_READ,
+  defectAbove: CANNOT_BE_READ,
   isAuthority: false,
   notBefore: 0,
   notAfter: Infinity,
@@ -140,21 +133,19 @@ const UNREADABLE: ServerIdentity = {
   commonNames: [],
 };
 
-function readIdentity(der: Uint8Array, digits: string): ServerIdentity {
+function readIdentity(der: Uint8Array): ServerIdentity {
   try {
-    const { authority, notBefore, notAfter, parsed } = readCertificate(der);
+    const certificate = readCertificate(der);
+    const { authority, extendedUsages, notBefore, notAfter, parsed } = certificate;
     const names = parsed.getExtension(x509.SubjectAlternativeNameExtension)?.names.toJSON() ?? [];
     const valuesOf = (kind: "dns" | "ip") =>
       names.filter(({ type }) => type === kind).map(({ value }) => value);
+    const defect = formDefect(der, certificate);
+    const isForServers = extendedUsages === null || extendedUsages.includes(SERVER_AUTH);
     return {
       facts: describeCertificate(der),
-      // The runtime takes the signature of the handshake for good when its TLS library cannot read the certificate: one
-      // of a version before 3, or a key that is not written as DER has it.
-      defect: !isVersion3(der)
-        ? OLD_VERSION
-        : !digits.includes(hex(parsed.publicKey.rawData))
-        ? "unsupported form of the key"
-        : null,
+      defect: defect ?? (isForServers ? null : "it is not for servers"),
+      defectAbove: isOldRoot(der, certificate) ? null : defect ?? authorityDefect(certificate),
       isAuthority: authority?.isAuthority ?? false,
       notBefore,
       notAfter,
@@ -165,4 +156,16 @@ function readIdentity(der: Uint8Array, digits: string): ServerIdentity {
   } catch {
     return UNREADABLE;
   }
+}
+
+/** Whether it is an authority's own of a version before 3, as some servers send along; it is below none. */
+function isOldRoot(der: Uint8Array, { isVersion3, subject, issuer }: Certificate): boolean {
+  return !isVersion3 && subject === issuer && isReadAsAuthority(der);
+}
+
+/** Why it is no authority's, or null. The runtime asks for less where its TLS library cannot read the whole chain. */
+function authorityDefect({ authority, keyUsage, hasUnknownCritical }: Certificate): string | null {
+  const maySign = keyUsage === null || (keyUsage & x509.KeyUsageFlags.keyCertSign) !== 0;
+  if (!(authority?.isAuthority ?? false) || !maySign) return "what came along is no authority's";
+  return hasUnknownCritical ? "unhandled critical extension" : null;
 }

@@ -40,13 +40,7 @@ export async function startTls(plain: Transport, options: UpstreamTlsOptions): P
   }
   try {
     await transport.handshake(null, (engine, { resumed }) => {
-      const [der, ...authorities] = engine.peerChain();
-      return judged(options, {
-        chainError: engine.chainError(),
-        resumed,
-        certificate: der === undefined ? null : reader.read(der),
-        authorities,
-      });
+      return judged(options, { chainError: engine.chainError(), resumed, ...readChain(engine.peerChain()) });
     });
   } catch (error) {
     throw certificateFailure(error, options) ?? error;
@@ -77,12 +71,10 @@ export async function startTlsWithStreams(
   });
   const { socket } = layers;
   try {
-    const [der, ...authorities] = presentedChain(socket);
     const facts = judged(options, {
       chainError: socket.authorized ? "" : String(socket.authorizationError ?? "not verified"),
       resumed: socket.isSessionReused(),
-      certificate: der === undefined ? null : reader.read(der),
-      authorities,
+      ...readChain(presentedChain(socket)),
     });
     return new TlsTransport(plain, layers, {
       protocol: socket.getProtocol() ?? "",
@@ -97,6 +89,12 @@ export async function startTlsWithStreams(
     layers.duplex.destroy();
     throw error;
   }
+}
+
+/** Some servers send their own certificate along once more. */
+function readChain(chain: readonly Uint8Array[]): Pick<PresentedCertificate, "certificate" | "authorities"> {
+  const [certificate = null, ...others] = chain.map((der) => reader.read(der));
+  return { certificate, authorities: others.filter((other) => other !== certificate) };
 }
 
 /** @throws {ConnectionError} with code `certificate`. */

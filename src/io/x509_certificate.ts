@@ -125,8 +125,19 @@ export function isVersion3(der: Uint8Array): boolean {
   return [0xa0, 3, 2, 1, 2].every((octet, at) => der[fields + at] === octet);
 }
 
+/** Where the element behind the DER element at `start` begins. */
+export function nextOf(der: Uint8Array, start: number): number {
+  const content = contentOf(der, start);
+  let length = der[start + 1] ?? 0;
+  if (length >= 0x80) {
+    length = 0;
+    for (let at = start + 2; at < content; at++) length = length * 256 + (der[at] ?? 0);
+  }
+  return content + length;
+}
+
 /** Where the content of the DER element at `start` begins (X.690 §8.1.3). */
-function contentOf(der: Uint8Array, start: number): number {
+export function contentOf(der: Uint8Array, start: number): number {
   const length = der[start + 1] ?? 0;
   return start + 2 + (length < 0x80 ? 0 : length & 0x7f);
 }

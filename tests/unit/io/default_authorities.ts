@@ -111,8 +111,10 @@ async function descriptorsLeft({ serverName, ...pair }: Presentation, connection
 
 if (import.meta.main) {
   const shown: Presentation[] = JSON.parse(await new Response(Deno.stdin.readable).text());
+  // First, as what the runtime's own client had is closed late, and would be missed here.
+  const left = await descriptorsLeft(shown[0]!, 20);
   const verdicts: Verdict[] = [];
   for (const one of shown) verdicts.push(await tryOut(one));
-  const report: Report = { verdicts, descriptorsLeft: await descriptorsLeft(shown[0]!, 20) };
+  const report: Report = { verdicts, descriptorsLeft: left };
   console.log(JSON.stringify(report));
 }

@@ -38,6 +38,14 @@ const ONLY_GOOD_TEST = new x509.Extension(
 /** Critical, and known to nobody. */
 const UNKNOWN = new x509.Extension("1.3.6.1.4.1.99999.1", true, Uint8Array.of(5, 0));
 
+/** The last certificate with a NULL behind it, which nobody has signed. */
+function withMoreBehind(chain: string): string {
+  const at = chain.lastIndexOf("-----BEGIN");
+  const der = new Uint8Array(new x509.X509Certificate(chain.slice(at)).rawData);
+  const more = Uint8Array.from([...der, 5, 0]).toBase64();
+  return `${chain.slice(0, at)}-----BEGIN CERTIFICATE-----\n${more}\n-----END CERTIFICATE-----\n`;
+}
+
 type Row = readonly [what: string, name: string, pair: CertificateAndKey];
 
 /** What is to be accepted, then what is to be refused. */
@@ -57,6 +65,7 @@ async function rows(): Promise<{ accepted: Row[]; refused: Row[] }> {
     return root.issue({ subject: "mail.test", extensions });
   };
   const past = { fromDays: -30, untilDays: -1 };
+  const ofNobody = await below({ isAuthority: false });
   const ofIntermediate = await intermediate.issue({ subject: "mail.test", names: ["mail.test"] });
   const [leafOnly] = ofIntermediate.certificate.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----\n?/)!;
   const deep = await Authority.create(
@@ -121,7 +130,11 @@ async function rows(): Promise<{ accepted: Row[]; refused: Row[] }> {
         })).issue({ subject: "mail.test", names: ["mail.test"] }),
       ],
       ["without its intermediate authority", "mail.test", { ...ofIntermediate, certificate: leafOnly }],
-      ["of one that is no authority", "mail.test", await below({ isAuthority: false })],
+      ["of one that is no authority", "mail.test", ofNobody],
+      ["of one that is no authority, with more behind it", "mail.test", {
+        ...ofNobody,
+        certificate: withMoreBehind(ofNobody.certificate),
+      }],
       ["of an expired authority", "mail.test", await below(past)],
       ["of an authority with a critical extension", "mail.test", await below({ extensions: [UNKNOWN] })],
       ["of an authority that may not name it", "mail.test", await below({ extensions: [ONLY_GOOD_TEST] })],

@@ -3,7 +3,7 @@ import { createDialer } from "../../../src/io/dialer.ts";
 import { refusal, ServerCertificateReader } from "../../../src/io/server_identity.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { readCertificate } from "../../../src/io/x509_certificate.ts";
-import { testCertificates } from "../../support/certificates.ts";
+import { Authority, testCertificates } from "../../support/certificates.ts";
 import { peerTest, runPeer } from "../../support/peers.ts";
 import { withTempDir, writeFiles } from "../../support/temp_dir.ts";
 import { connectedPair } from "./pair.ts";
@@ -11,7 +11,11 @@ import { acceptorOptions, pemOf, upstreamOptions, WAYS } from "./tls_pair.ts";
 
 async function serverDer(): Promise<Uint8Array> {
   const { server } = await testCertificates();
-  return new Uint8Array(readCertificate(server.certificate).parsed.rawData);
+  return derOf(server.certificate);
+}
+
+function derOf(pem: string): Uint8Array {
+  return new Uint8Array(readCertificate(pem).parsed.rawData);
 }
 
 /** `der` with one octet changed, which is found after `before`. */
@@ -38,6 +42,8 @@ Deno.test("a server is refused for anything that is left open", async () => {
   const own = { serverName: "mail.test", trustedCertificates: "own" };
   const byDefault = { ...own, trustedCertificates: null };
   const old = changed(der, VERSION, 0);
+  const { root } = await testCertificates();
+  const authority = read(derOf(root.certificate));
   const rows = [
     ["all is well", good, null],
     ["the runtime refuses the chain", { ...good, chainError: "UNABLE_TO_VERIFY" }, /^UNABLE_TO_VERIFY$/],
@@ -47,9 +53,18 @@ Deno.test("a server is refused for anything that is left open", async () => {
     ["it is of version 1", { ...good, certificate: { ...certificate, defect: read(old).defect } }, /version/],
     ["the key is not in DER", { ...good, certificate: read(changed(der, KEY, 4)) }, /form of the key/],
     ["it is no certificate", { ...good, certificate: read(Uint8Array.of(1, 2, 3)) }, /cannot be read/],
-    ["what came along is of version 3", { ...good, authorities: [der] }, null],
-    ["what came along is of version 1", { ...good, authorities: [old] }, /version/],
-    ["what came along is no certificate", { ...good, authorities: [Uint8Array.of(48, 0)] }, /version/],
+    ["an authority came along", { ...good, authorities: [authority] }, null],
+    ["one of version 1 came along", { ...good, authorities: [read(old)] }, /version/],
+    [
+      "one that is no authority's came along",
+      { ...good, authorities: [authority, certificate] },
+      /no authority/,
+    ],
+    [
+      "what came along is no certificate",
+      { ...good, authorities: [read(Uint8Array.of(48, 0))] },
+      /cannot be read/,
+    ],
   ] as const;
   for (const options of [own, byDefault]) {
     for (const [what, presented, expected] of rows) {
@@ -59,6 +74,71 @@ Deno.test("a server is refused for anything that is left open", async () => {
     }
   }
 });
+
+/** `der` with other octets in place of the first `from`, all in hexadecimal. */
+function replaced(der: Uint8Array, from: RegExp, to: string): Uint8Array {
+  const digits = der.toHex();
+  assert.match(digits, from);
+  return Uint8Array.fromHex(digits.replace(from, to));
+}
+
+/** Forms of a certificate that leave what its issuer has signed as it is: anybody can make them. */
+const OUTER_FORMS: Readonly<Record<string, (der: Uint8Array) => Uint8Array>> = {
+  "more behind it": (der) => replaced(der, /$/, "0500"),
+  "a length in more octets than it needs": (der) => replaced(der, /^3082/, "308300"),
+};
+
+const UTC_TIME = /170d(3\d3\d)(3\d){10}5a/;
+const ascii = (text: string) => new TextEncoder().encode(text).toHex();
+const utcTime = (text: string) => `170d${ascii(text)}`;
+
+Deno.test("a certificate that the runtime's TLS library cannot read proves nothing, of a server or of an authority", async () => {
+  const { root } = await testCertificates();
+  const forms: Readonly<Record<string, (der: Uint8Array) => Uint8Array>> = {
+    ...OUTER_FORMS,
+    "dates with a time zone": (der) => replaced(der, UTC_TIME, `170d${ascii("25010100+0100")}`),
+    "dates before 1970": (der) => replaced(der, UTC_TIME, utcTime("600101000000Z")),
+    "a day that is not in its month": (der) => replaced(der, UTC_TIME, utcTime("250230000000Z")),
+    "a month that there is not": (der) => replaced(der, UTC_TIME, utcTime("251301000000Z")),
+    "a second that there is not": (der) => replaced(der, UTC_TIME, utcTime("250101000060Z")),
+    "dates of another kind": (der) => replaced(der, UTC_TIME, `130d${ascii("250101000000Z")}`),
+    "a truth that is not FF": (der) => replaced(der, /0101ff/, "010101"),
+  };
+  for (const der of [await serverDer(), derOf(root.certificate)]) {
+    for (const [what, form] of Object.entries(forms)) {
+      // The server's certificate has no critical extension.
+      if (what.startsWith("a truth") && !der.toHex().includes("0101ff")) continue;
+      const { defect, defectAbove } = read(form(der));
+      assert.match(defect ?? "none", /form of|cannot be read/, what);
+      assert.equal(defectAbove, defect, what);
+    }
+    const good = replaced(der, UTC_TIME, utcTime("240229235959Z"));
+    assert.deepEqual(read(good).defect, null);
+  }
+});
+
+for (const way of WAYS) {
+  Deno.test(`who has a certificate is no authority, whatever he makes of its form (${way})`, async () => {
+    const { root } = await testCertificates();
+    const holder = await Authority.create({ subject: "holder.test", isAuthority: false }, root);
+    const forged = await holder.issue({ subject: "mail.test", names: ["mail.test"] });
+    const [leaf, own] = forged.certificate.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----\n?/g)!;
+    for (const form of [(der: Uint8Array) => der, ...Object.values(OUTER_FORMS)]) {
+      const changed = form(derOf(own!)).toBase64();
+      const certificate = `${leaf}-----BEGIN CERTIFICATE-----\n${changed}\n-----END CERTIFICATE-----\n`;
+      const acceptor = createTlsAcceptor(
+        await acceptorOptions({ certificates: [pemOf({ ...forged, certificate })] }),
+      );
+      const plain = await connectedPair();
+      const serving = acceptor.accept(plain.server).catch(() => null);
+      await assert.rejects(createDialer(way).startTls(plain.client, await upstreamOptions()), {
+        code: "certificate",
+      });
+      (await serving)?.close();
+      plain.server.close();
+    }
+  });
+}
 
 Deno.test("what is over or has not begun is told as that", async () => {
   const certificate = read(await serverDer());
