@@ -1,7 +1,7 @@
 /**
  * A process of its own, as the runtime is told at its start which authorities it trusts: `DENO_CERT=FILE`. Opens TLS
  * to a server with each of the certificates that it is given, with the authorities that are trusted by default, and
- * prints what came of it; then how many descriptors too many are open when connections are closed.
+ * prints what came of it; then how many sockets too many are open when connections are closed.
  *
  * @module
  */
@@ -9,7 +9,6 @@ import { createDialer } from "../../../src/io/dialer.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import type { TlsFacts, Transport } from "../../../src/ports/transport.ts";
 import type { CertificateAndKey } from "../../support/certificates.ts";
-import { openFiles } from "../../support/process_facts.ts";
 import { connectedPair } from "./pair.ts";
 import { acceptorOptions, denoPair, pemOf, upstreamOptions } from "./tls_pair.ts";
 
@@ -32,7 +31,7 @@ export interface Verdict {
 /** What is printed. */
 export interface Report {
   readonly verdicts: readonly Verdict[];
-  readonly descriptorsLeft: number;
+  readonly socketsLeft: number;
 }
 
 async function tryOut(shown: Presentation): Promise<Verdict> {
@@ -83,11 +82,23 @@ async function served(
   }
 }
 
-/** Descriptors that are open beyond those of the other ends, right after `connections` have been closed. */
-async function descriptorsLeft({ serverName, ...pair }: Presentation, connections: number): Promise<number> {
+/** Of the descriptors of the process those that are sockets: the runtime opens others when it first needs them. */
+function openSockets(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("socket:");
+    } catch {
+      // The one that the folder was read with.
+      return false;
+    }
+  }).length;
+}
+
+/** Sockets that are open beyond those of the other ends, right after `connections` have been closed. */
+async function socketsLeft({ serverName, ...pair }: Presentation, connections: number): Promise<number> {
   const acceptor = createTlsAcceptor(await acceptorOptions({ certificates: [pemOf(pair)] }));
   const options = await upstreamOptions({ serverName, trustedCertificates: null });
-  const before = openFiles(Deno.pid).length;
+  const before = openSockets();
   const clients: Transport[] = [];
   const servers: Transport[] = [];
   for (let count = 0; count < connections; count++) {
@@ -100,8 +111,8 @@ async function descriptorsLeft({ serverName, ...pair }: Presentation, connection
     servers.push(server);
   }
   for (const client of clients) client.close();
-  // Nothing is waited for: descriptors that are closed later are counted.
-  const left = openFiles(Deno.pid).length - before - connections;
+  // Nothing is waited for: sockets that are closed later are counted.
+  const left = openSockets() - before - connections;
   for (const server of servers) {
     if (await server.read(new Uint8Array(1)) !== null) throw new Error("expected the end of the connection");
     server.close();
@@ -112,9 +123,9 @@ async function descriptorsLeft({ serverName, ...pair }: Presentation, connection
 if (import.meta.main) {
   const shown: Presentation[] = JSON.parse(await new Response(Deno.stdin.readable).text());
   // First, as what the runtime's own client had is closed late, and would be missed here.
-  const left = await descriptorsLeft(shown[0]!, 20);
+  const left = await socketsLeft(shown[0]!, 20);
   const verdicts: Verdict[] = [];
   for (const one of shown) verdicts.push(await tryOut(one));
-  const report: Report = { verdicts, descriptorsLeft: left };
+  const report: Report = { verdicts, socketsLeft: left };
   console.log(JSON.stringify(report));
 }

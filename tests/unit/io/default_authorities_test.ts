@@ -156,7 +156,7 @@ Deno.test("with the default authorities nothing is accepted that the runtime's o
   const { root } = await testCertificates();
   const { accepted, refused } = await rows();
   const all = [...accepted, ...refused];
-  const { verdicts, descriptorsLeft } = await report(
+  const { verdicts, socketsLeft } = await report(
     root.certificate,
     all.map(([, serverName, pair]) => ({ serverName, ...pair })),
   );
@@ -175,5 +175,5 @@ Deno.test("with the default authorities nothing is accepted that the runtime's o
       }
     }
   }
-  assert.equal(descriptorsLeft, 0);
+  assert.equal(socketsLeft, 0);
 });
