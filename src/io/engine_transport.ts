@@ -24,6 +24,9 @@ const ROOMY_OCTETS = 2048;
 /** The version whose handshake is done when the client has finished. */
 const TICKETS_LAST = "TLSv1.3";
 
+/** Octets that are read of a peer who goes on after our last word. */
+const LATE_OCTETS = 1_048_576;
+
 const NOTHING = new Uint8Array(0);
 
 /** Says what is known of the peer by the certificate that it has shown. */
@@ -56,6 +59,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #roomy = false;
   /** Whether the last word is said: nothing that comes is decrypted any more. */
   #parted = false;
+  /** Octets that came since. */
+  #late = 0;
 
   /** @throws {Error} when the runtime cannot start TLS. */
   constructor(plain: Transport, makeEngine: EngineMaker) {
@@ -189,14 +194,19 @@ export class EngineTransport implements Transport, EngineEvents {
     }
     if (this.#closed) throw closedError();
     if (!this.#parted) this.#engine.receive(count === null ? null : buffer.subarray(0, count));
-    // As a rule the client answers our last word with its own (close_notify), and is then read no further.
-    else if (count === null || isAlert(buffer, count)) this.#received.end();
+    else this.#readLate(buffer, count);
     if (count !== null) this.#buffers.filled(count);
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
     // reader waits for a writer: it would never read again when the peer waits for us in the same way.
     if (this.#failed) await this.#flush();
     return count;
+  }
+
+  /** As a rule the client answers our last word with its own (close_notify), and is then read no further. */
+  #readLate(buffer: Uint8Array, count: number | null): void {
+    this.#late += count ?? 0;
+    if (count === null || this.#late > LATE_OCTETS || isAlert(buffer, count)) this.#received.end();
   }
 
   #encrypt(clear: Uint8Array): void {

@@ -75,7 +75,7 @@ export interface Transport {
   closeWrite(): Promise<void>;
   /**
    * Does {@linkcode write} and {@linkcode closeWrite} in one, where that is cheaper: close_notify goes out with `bytes`.
-   * Afterwards what the peer still says is not decrypted: a read only waits for its end.
+   * Afterwards what the peer still says is not decrypted: a read only waits for its end, or until it is too much.
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   end?(bytes: Uint8Array): Promise<void>;

@@ -133,6 +133,21 @@ for (const version of VERSIONS) {
     close();
   });
 
+  Deno.test(`end(): a client that goes on without an end is read for 1 MiB (${version})`, async () => {
+    const { client, server, reads, close } = await saidBye(version);
+    reads.length = 0;
+    const lots = patternOctets(65_536);
+    const sending = (async () => {
+      for (;;) await client.write(lots);
+    })();
+    const stopped = assert.rejects(sending, ConnectionError);
+    assert.equal(await server.read(new Uint8Array(512)), null);
+    const heard = reads.reduce((sum, count) => sum + count, 0);
+    assert.ok(heard > 1_048_576 && heard <= 2 * 1_048_576, `${heard} octets`);
+    close();
+    await stopped;
+  });
+
   Deno.test(`end(): what was decrypted before is still to be read (${version})`, async () => {
     const { client, server, close } = await pairOf(version);
     await client.write(octets("abcd"));
