@@ -13,8 +13,9 @@ import { type Certificate, contentOf, hex, isVersion3, nextOf } from "./x509_cer
 export function formDefect(der: Uint8Array, { parsed }: Certificate): string | null {
   if (!isVersion3(der)) return OLD_VERSION;
   if (!isReadAsAuthority(der)) return "unsupported form of the certificate";
+  // What follows the library reads later than the rest.
   if (!hasPlainDates(der)) return "unsupported form of the dates";
-  // The key is read later than the rest.
+  if (!parsed.extensions.every(isPlain)) return "unsupported form of an extension";
   return der.toHex().includes(hex(parsed.publicKey.rawData)) ? null : "unsupported form of the key";
 }
 
@@ -31,6 +32,30 @@ export function isReadAsAuthority(der: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const EXTENDED_KEY_USAGE = "2.5.29.37";
+/** In hexadecimal: no authority's, with its default written or not, or one's, with or without a path length. */
+const PLAIN_BASIC_CONSTRAINTS = /^30(?:00|03010100|030101ff|060101ff0201[0-7].)$/;
+/** `SEQUENCE OF OBJECT IDENTIFIER`, with room for some ten. */
+const SHORT_LIST = /^30(?:[0-7].|81..)/;
+
+/** Whether an extension by which the library judges is written as it reads it. */
+function isPlain({ type, value }: { readonly type: string; readonly value: ArrayBuffer }): boolean {
+  const digits = hex(value);
+  if (type === BASIC_CONSTRAINTS) return PLAIN_BASIC_CONSTRAINTS.test(digits);
+  return type !== EXTENDED_KEY_USAGE || SHORT_LIST.test(digits) && isListOfNames(new Uint8Array(value));
+}
+
+const OBJECT_IDENTIFIER = 0x06;
+
+function isListOfNames(der: Uint8Array): boolean {
+  let at = contentOf(der, 0);
+  while (at < der.length && der[at] === OBJECT_IDENTIFIER && der[at + 1]! > 0 && der[at + 1]! < 0x80) {
+    at = nextOf(der, at);
+  }
+  return at === der.length && nextOf(der, 0) === at && (der[1]! < 0x80 || der[2]! >= 0x80);
 }
 
 /** The fields before `validity`: version, serialNumber, signature, issuer (RFC 5280 §4.1). */

@@ -40,6 +40,8 @@ export interface AuthorityOptions
   readonly subject: string | x509.JsonName;
   /** Path length constraint; none by default. */
   readonly pathLength?: number;
+  /** Whether it has no extensions but those that are given. */
+  readonly bare?: boolean;
   /** Whether basicConstraints says CA; default true. */
   readonly isAuthority?: boolean;
 }
@@ -82,7 +84,7 @@ export class Authority {
       publicKey: keys.publicKey,
       signingKey: signer.privateKey,
       signingAlgorithm: SIGNING[parent === null ? kind : parent.#kind],
-      extensions: [
+      extensions: options.bare ? [...options.extensions ?? []] : [
         new x509.BasicConstraintsExtension(options.isAuthority ?? true, options.pathLength, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import "reflect-metadata"; // @peculiar/x509 does not load without it
+import * as x509 from "@peculiar/x509";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { refusal, ServerCertificateReader } from "../../../src/io/server_identity.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
@@ -114,6 +116,31 @@ Deno.test("a certificate that the runtime's TLS library cannot read proves nothi
     }
     const good = replaced(der, UTC_TIME, utcTime("240229235959Z"));
     assert.deepEqual(read(good).defect, null);
+  }
+});
+
+Deno.test("extensions by which a chain is judged are written as the runtime's TLS library reads them", async () => {
+  const { root } = await testCertificates();
+  const rows: readonly (readonly [oid: string, value: string, accepted: boolean])[] = [
+    ["2.5.29.19", "3000", true],
+    ["2.5.29.19", "3003010100", true],
+    ["2.5.29.19", "30030101ff", true],
+    ["2.5.29.19", "3003010101", false],
+    ["2.5.29.19", "30030201ff", false],
+    ["2.5.29.19", "308100", false],
+    ["2.5.29.37", "300a06082b06010505070301", true],
+    ["2.5.29.37", "300b0681082b06010505070301", false],
+    ["2.5.29.37", "30810a06082b06010505070301", false],
+    ["2.5.29.37", "300c06082b060105050703010500", false],
+    ["2.5.29.37", "300c06082b060105050703010600", false],
+    ["2.5.29.37", "300906082b06010505070301", false],
+  ];
+  for (const [oid, value, accepted] of rows) {
+    const extension = new x509.Extension(oid, false, Uint8Array.fromHex(value));
+    const holder = await Authority.create({ subject: "CA", bare: true, extensions: [extension] }, root);
+    const { defect } = read(derOf(holder.certificate));
+    if (accepted) assert.equal(defect, null, value);
+    else assert.match(defect ?? "accepted", /form of|cannot be read/, value);
   }
 });
 
