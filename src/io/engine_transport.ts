@@ -8,7 +8,7 @@ import {
   toConnectionError,
 } from "./connection_errors.ts";
 import { ReadBuffers } from "./read_buffers.ts";
-import type { CertificateFacts, EngineEvents, EngineMaker, TlsEngine } from "./tls_engine.ts";
+import type { EngineEvents, EngineMaker, TlsEngine } from "./tls_engine.ts";
 import { alertFor, isAlert } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
@@ -33,7 +33,7 @@ const NOTHING = new Uint8Array(0);
 export type PeerJudge = (
   engine: TlsEngine,
   facts: TlsFacts,
-) => Partial<TlsFacts> | Promise<CertificateFacts>;
+) => Promise<Partial<TlsFacts>>;
 
 /** A TLS connection from the first octet of its handshake: an engine and the plain connection below it. */
 export class EngineTransport implements Transport, EngineEvents {
@@ -119,6 +119,7 @@ export class EngineTransport implements Transport, EngineEvents {
       // with (RFC 8446 §4.6.1), for which nobody waits: they go out with what is written next.
       if (ofClient && facts.protocol !== TICKETS_LAST) await this.#flush();
       this.#facts = judge === null ? facts : { ...facts, ...await judge(this.#engine, facts) };
+      if (this.#closed) throw closedError();
       // In TLS 1.3 the server awaits our end of the handshake, if it is one that we speak with.
       if (!ofClient) await this.#flush();
     } catch (error) {

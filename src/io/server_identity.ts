@@ -2,7 +2,8 @@
  * Whether a server is the one that was meant, by the certificate that it has shown (RFC 9525).
  *
  * The runtime checks the chain up to an authority that is trusted. It leaves the name to us, and what its TLS library
- * cannot read it checks by itself, and hardly (`certificate_form.ts`); both are seen to here.
+ * cannot read it checks by itself, and hardly (`certificate_form.ts`); both are seen to here. The chain to authorities
+ * of our own is checked again in `own_authorities.ts`.
  *
  * @module
  */

@@ -16,6 +16,7 @@ import {
 import { parseIp } from "../bytes/ip_address.ts";
 import { tlsError } from "./connection_errors.ts";
 import { EngineTransport } from "./engine_transport.ts";
+import { OwnAuthorities } from "./own_authorities.ts";
 import { presentedChain } from "./peer_certificate.ts";
 import { type PresentedCertificate, refusal, ServerCertificateReader } from "./server_identity.ts";
 import { type ClientEngineFactory, createClientEngineFactory } from "./tls_engine.ts";
@@ -33,14 +34,17 @@ export async function startTls(plain: Transport, options: UpstreamTlsOptions): P
   if (engines === null) return await startTlsWithStreams(plain, options);
   let transport: EngineTransport;
   try {
-    transport = new EngineTransport(plain, engines(contextFor(options), indicatedName(options.serverName)));
+    transport = new EngineTransport(
+      plain,
+      engines(contextFor(options).context, indicatedName(options.serverName)),
+    );
   } catch (error) {
     plain.close();
     throw tlsError(error);
   }
   try {
     await transport.handshake(null, (engine, { resumed }) => {
-      return judged(options, { chainError: engine.chainError(), resumed, ...readChain(engine.peerChain()) });
+      return judged(options, { chainError: engine.chainError(), resumed, chain: engine.peerChain() });
     });
   } catch (error) {
     throw certificateFailure(error, options) ?? error;
@@ -60,7 +64,7 @@ export async function startTlsWithStreams(
       connectTls({
         ...(name !== null && { servername: name }),
         socket,
-        secureContext: contextFor(options),
+        secureContext: contextFor(options).context,
         // The certificate is judged after the handshake, so that what is wrong with it can be told from failures of TLS.
         rejectUnauthorized: false,
         checkServerIdentity: () => undefined,
@@ -71,10 +75,10 @@ export async function startTlsWithStreams(
   });
   const { socket } = layers;
   try {
-    const facts = judged(options, {
+    const facts = await judged(options, {
       chainError: socket.authorized ? "" : String(socket.authorizationError ?? "not verified"),
       resumed: socket.isSessionReused(),
-      ...readChain(presentedChain(socket)),
+      chain: presentedChain(socket),
     });
     return new TlsTransport(plain, layers, {
       protocol: socket.getProtocol() ?? "",
@@ -98,16 +102,21 @@ function readChain(chain: readonly Uint8Array[]): Pick<PresentedCertificate, "ce
 }
 
 /** @throws {ConnectionError} with code `certificate`. */
-function judged(
+async function judged(
   options: UpstreamTlsOptions,
-  presented: PresentedCertificate,
-): Pick<TlsFacts, "serverName" | "peer" | "verdict"> {
+  { chain, ...facts }: Pick<PresentedCertificate, "chainError" | "resumed"> & {
+    /** What the server sent, in DER, its own first. */
+    readonly chain: readonly Uint8Array[];
+  },
+): Promise<Pick<TlsFacts, "serverName" | "peer" | "verdict">> {
   const { serverName, verify } = options;
-  const reason = verify ? refusal(presented, options) : null;
+  const read = readChain(chain);
+  const reason = !verify ? null : refusal({ ...facts, ...read }, options) ??
+    await contextFor(options).authorities?.refusal(chain) ?? null;
   if (reason !== null) throw notAccepted(serverName, reason);
   return {
     serverName: indicatedName(serverName),
-    peer: presented.certificate?.facts ?? null,
+    peer: read.certificate?.facts ?? null,
     verdict: { kind: verify ? "success" : "none" },
   };
 }
@@ -129,26 +138,38 @@ function certificateFailure(error: unknown, { serverName }: UpstreamTlsOptions):
 
 type Material = Pick<UpstreamTlsOptions, "trustedCertificates" | "certificate" | "certificateKey">;
 
-/** The contexts made last, the newest first. To make one with a key costs a third of a handshake. */
-const contexts: { readonly material: Material; readonly context: SecureContext }[] = [];
+/** What servers are dealt with by. */
+interface Known {
+  readonly material: Material;
+  readonly context: SecureContext;
+  /** Null for those that the runtime trusts. */
+  readonly authorities: OwnAuthorities | null;
+}
+
+/** What was made last, the newest first. To make a context with a key costs a third of a handshake. */
+const contexts: Known[] = [];
 /** A configuration seldom has more. */
 const KEPT_CONTEXTS = 8;
 
 /** The authorities that are trusted, and our certificate. */
-function contextFor({ trustedCertificates, certificate, certificateKey }: Material): SecureContext {
+function contextFor({ trustedCertificates, certificate, certificateKey }: Material): Known {
   const known = contexts.find(({ material }) =>
     material.trustedCertificates === trustedCertificates && material.certificate === certificate &&
     material.certificateKey === certificateKey
   );
-  if (known !== undefined) return known.context;
-  const context = createSecureContext({
-    ...(trustedCertificates !== null && { ca: trustedCertificates }),
-    ...(certificate !== null && { cert: certificate }),
-    ...(certificateKey !== null && { key: certificateKey }),
-  });
-  contexts.unshift({ material: { trustedCertificates, certificate, certificateKey }, context });
+  if (known !== undefined) return known;
+  const made = {
+    material: { trustedCertificates, certificate, certificateKey },
+    context: createSecureContext({
+      ...(trustedCertificates !== null && { ca: trustedCertificates }),
+      ...(certificate !== null && { cert: certificate }),
+      ...(certificateKey !== null && { key: certificateKey }),
+    }),
+    authorities: trustedCertificates === null ? null : new OwnAuthorities(trustedCertificates),
+  };
+  contexts.unshift(made);
   contexts.length = Math.min(contexts.length, KEPT_CONTEXTS);
-  return context;
+  return made;
 }
 
 /** The server name indication, without the dot of the root; an address has none (RFC 6066 §3). */
