@@ -16,7 +16,13 @@ import * as x509 from "@peculiar/x509";
 import type { CertificateVerdict } from "../ports/transport.ts";
 import { buildChain, type Chain } from "./certificate_chain.ts";
 import { RevocationLists } from "./revocation_lists.ts";
-import { type Certificate, isSignedBy, readCertificate, readCertificates } from "./x509_certificate.ts";
+import {
+  type Certificate,
+  isSignedBy,
+  maySignCertificates,
+  readCertificate,
+  readCertificates,
+} from "./x509_certificate.ts";
 
 /** What a client's certificate is measured by. */
 export interface JudgeOptions {
@@ -126,12 +132,9 @@ function extensionsReason({ certificates }: Chain): string | null {
   return reason;
 }
 
-function isAuthority({ authority, keyUsage, isVersion3, subject, issuer }: Certificate): boolean {
-  return maySign(keyUsage) && (authority?.isAuthority ?? (!isVersion3 && subject === issuer));
-}
-
-function maySign(keyUsage: number | null): boolean {
-  return keyUsage === null || (keyUsage & x509.KeyUsageFlags.keyCertSign) !== 0;
+function isAuthority(certificate: Certificate): boolean {
+  const { authority, isVersion3, subject, issuer } = certificate;
+  return maySignCertificates(certificate) && (authority?.isAuthority ?? (!isVersion3 && subject === issuer));
 }
 
 function isForClients({ keyUsage, extendedUsages }: Certificate, isLeaf: boolean): boolean {
@@ -154,7 +157,7 @@ async function signaturesReason({ certificates, end }: Chain, now: number): Prom
     const certificate = certificates[level]!;
     const issuer = certificates[level + 1];
     if (issuer !== undefined) {
-      if (!maySign(issuer.keyUsage)) reason = REASON.mayNotSign;
+      if (!maySignCertificates(issuer)) reason = REASON.mayNotSign;
       if (!await isSignedBy(certificate, issuer)) reason = REASON.signature;
     }
     if (now < certificate.notBefore) reason = REASON.notYetValid;

@@ -6,12 +6,16 @@
  *
  * @module
  */
-import "reflect-metadata"; // @peculiar/x509 does not load without it
-import * as x509 from "@peculiar/x509";
 import { isStrictlyWritten } from "./strict_der.ts";
-import { type Certificate, isSignedBy, readCertificate } from "./x509_certificate.ts";
+import {
+  type Certificate,
+  certificateBlocks,
+  isForServers,
+  isSignedBy,
+  maySignCertificates,
+  readCertificate,
+} from "./x509_certificate.ts";
 
-const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 /** Certificates between the server's and the authority's: as many as the runtime's TLS library takes. */
 const MAX_BETWEEN = 6;
 /** Signatures that are checked for one chain. */
@@ -34,9 +38,7 @@ export class OwnAuthorities {
   readonly #good = new Map<string, Finding>();
 
   constructor(pem: string) {
-    this.#anchors = [...pem.matchAll(CERTIFICATE)].map(([block]) => readQuietly(block)).filter((it) =>
-      it !== null
-    );
+    this.#anchors = certificateBlocks(pem).map(readQuietly).filter((it) => it !== null);
   }
 
   /** Why a server that has shown `chain`, in DER with its own certificate first, is not known, or null. */
@@ -98,8 +100,6 @@ export class OwnAuthorities {
   }
 }
 
-const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END [A-Z0-9 ]+-----/g;
-
 function readQuietly(source: Uint8Array | string): Certificate | null {
   try {
     return readCertificate(source);
@@ -109,21 +109,16 @@ function readQuietly(source: Uint8Array | string): Certificate | null {
   }
 }
 
-function isForServers({ extendedUsages }: Certificate): boolean {
-  return extendedUsages === null || extendedUsages.includes(SERVER_AUTH);
-}
-
 /** Whether the certificate may be the issuer of the last of `path`. */
 function maySign(
-  { authority, keyUsage }: Certificate,
+  issuer: Certificate,
   path: readonly Certificate[],
   isAnchor: boolean,
 ): boolean {
   // Authorities of version 1 do not say that they are.
-  if (!(authority?.isAuthority ?? isAnchor)) return false;
-  if (keyUsage !== null && (keyUsage & x509.KeyUsageFlags.keyCertSign) === 0) return false;
+  if (!(issuer.authority?.isAuthority ?? isAnchor) || !maySignCertificates(issuer)) return false;
   // RFC 5280 §4.2.1.9: self-issued authorities do not count, nor does the server's certificate.
   const between = path.slice(1).filter(({ subject, issuer }) => subject !== issuer).length;
-  const limit = authority?.pathLength ?? null;
+  const limit = issuer.authority?.pathLength ?? null;
   return limit === null || between <= limit;
 }

@@ -14,7 +14,7 @@ import { formatIp, parseIp } from "../bytes/ip_address.ts";
 import type { PeerCertificate, UpstreamTlsOptions } from "../ports/transport.ts";
 import { describeCertificate } from "./peer_certificate.ts";
 import { formDefect, isReadAsAuthority } from "./certificate_form.ts";
-import { type Certificate, readCertificate } from "./x509_certificate.ts";
+import { type Certificate, isForServers, maySignCertificates, readCertificate } from "./x509_certificate.ts";
 
 /** What a certificate that a server sends says. */
 export interface ServerIdentity {
@@ -47,8 +47,6 @@ export interface PresentedCertificate {
 }
 
 const ALTNAME_INVALID = "ERR_TLS_CERT_ALTNAME_INVALID";
-/** id-kp-serverAuth (RFC 5280 §4.2.1.12). */
-const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 
 /** Why the server is not to be spoken with, or null. */
 export function refusal(
@@ -137,15 +135,14 @@ const UNREADABLE: ServerIdentity = {
 function readIdentity(der: Uint8Array): ServerIdentity {
   try {
     const certificate = readCertificate(der);
-    const { authority, extendedUsages, notBefore, notAfter, parsed } = certificate;
+    const { authority, notBefore, notAfter, parsed } = certificate;
     const names = parsed.getExtension(x509.SubjectAlternativeNameExtension)?.names.toJSON() ?? [];
     const valuesOf = (kind: "dns" | "ip") =>
       names.filter(({ type }) => type === kind).map(({ value }) => value);
     const defect = formDefect(der, certificate);
-    const isForServers = extendedUsages === null || extendedUsages.includes(SERVER_AUTH);
     return {
       facts: describeCertificate(der),
-      defect: defect ?? (isForServers ? null : "it is not for servers"),
+      defect: defect ?? (isForServers(certificate) ? null : "it is not for servers"),
       defectAbove: isOldRoot(der, certificate) ? null : defect ?? authorityDefect(certificate),
       isAuthority: authority?.isAuthority ?? false,
       notBefore,
@@ -165,8 +162,8 @@ function isOldRoot(der: Uint8Array, { isVersion3, subject, issuer }: Certificate
 }
 
 /** Why it is no authority's, or null. The runtime asks for less where its TLS library cannot read the whole chain. */
-function authorityDefect({ authority, keyUsage, hasUnknownCritical }: Certificate): string | null {
-  const maySign = keyUsage === null || (keyUsage & x509.KeyUsageFlags.keyCertSign) !== 0;
-  if (!(authority?.isAuthority ?? false) || !maySign) return "what came along is no authority's";
-  return hasUnknownCritical ? "unhandled critical extension" : null;
+function authorityDefect(certificate: Certificate): string | null {
+  const isAuthority = certificate.authority?.isAuthority ?? false;
+  if (!isAuthority || !maySignCertificates(certificate)) return "what came along is no authority's";
+  return certificate.hasUnknownCritical ? "unhandled critical extension" : null;
 }

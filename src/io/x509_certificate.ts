@@ -90,10 +90,27 @@ export function readCertificate(source: Uint8Array | string): Certificate {
  * @throws {Error} when one cannot be read or there is none.
  */
 export function readCertificates(pem: string): Certificate[] {
-  const blocks = pem.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END [A-Z0-9 ]+-----/g) ??
-    [];
+  const blocks = certificateBlocks(pem);
   if (blocks.length === 0) throw new Error("Cannot read certificates: no PEM block CERTIFICATE is there");
   return blocks.map((block) => readCertificate(block));
+}
+
+/** The certificates of a PEM text, each in PEM. */
+export function certificateBlocks(pem: string): string[] {
+  return pem.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END [A-Z0-9 ]+-----/g) ?? [];
+}
+
+/** Whether keyUsage lets the key sign certificates (RFC 5280 §4.2.1.3). */
+export function maySignCertificates({ keyUsage }: Certificate): boolean {
+  return keyUsage === null || (keyUsage & x509.KeyUsageFlags.keyCertSign) !== 0;
+}
+
+/** id-kp-serverAuth (RFC 5280 §4.2.1.12). */
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+
+/** Whether extendedKeyUsage lets it stand for a server. */
+export function isForServers({ extendedUsages }: Certificate): boolean {
+  return extendedUsages === null || extendedUsages.includes(SERVER_AUTH);
 }
 
 /** Whether the signature on `certificate` was made with the key of `issuer`. */
