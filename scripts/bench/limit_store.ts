@@ -7,6 +7,7 @@
  * @module
  */
 import { createClock } from "../../src/io/deadlines.ts";
+import { createDialer } from "../../src/io/dialer.ts";
 import { RedisLimitStore } from "../../src/limits/redis_store.ts";
 import type { LimitStore, LoginRule } from "../../src/ports/limit_store.ts";
 import { unusedPorts } from "./ports.ts";
@@ -90,6 +91,7 @@ const store = new RedisLimitStore({
     password: null,
     database: 0,
   },
+  connector: createDialer(),
   timeoutMs: 5_000,
   clock,
   open: true,

@@ -6,6 +6,7 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { MainSettings } from "../config/settings.ts";
 import type { LimitPorts } from "../driver/session_limits.ts";
+import { createDialer } from "../io/dialer.ts";
 import { credentialMark, newMarkKey } from "../limits/credential_mark.ts";
 import { MemoryLimitStore } from "../limits/memory_store.ts";
 import { RedisLimitStore } from "../limits/redis_store.ts";
@@ -50,6 +51,7 @@ export async function openLimits(main: MainSettings, ports: LimitStorePorts): Pr
   const failure = main.limit_store_failure;
   const store = new RedisLimitStore({
     target,
+    connector: createDialer(),
     timeoutMs: main.limit_store_timeout,
     clock: ports.clock,
     open: failure === "open",

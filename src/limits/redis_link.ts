@@ -1,23 +1,16 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
-import type { SocketAddress } from "../ports/transport.ts";
+import type { Connector } from "../ports/transport.ts";
+import { reasonOf, type RedisConnection } from "./redis_connection.ts";
+import type { RedisReply } from "./redis_reply.ts";
 import { type ScriptName, SCRIPTS } from "./redis_scripts.ts";
+import { good, type RedisTarget, signIn } from "./redis_sign_in.ts";
 
 /** Between two tries to connect, milliseconds. */
 const RETRY_MS = 1_000;
 
-/** Where Redis or Valkey is, and who we are there. */
-export interface RedisTarget {
-  readonly address: SocketAddress;
-  readonly tls: boolean;
-  /** PEM of the authorities to trust instead of the system's, or null. */
-  readonly trustedCertificates: string | null;
-  readonly user: string | null;
-  readonly password: string | null;
-  readonly database: number;
-}
-
 export interface RedisLinkOptions {
   readonly target: RedisTarget;
+  readonly connector: Connector;
   /** For connecting, and for each call; milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -27,26 +20,26 @@ export interface RedisLinkOptions {
   readonly changed: (reason: string | null) => void;
 }
 
-/** Runs a script; an error of any kind ends the connection, and another one is opened. */
-export type ScriptCall = (
-  script: ScriptName,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-) => Promise<unknown>;
-
-/** The part of the client of `@redis/client` that is used. */
-interface Client {
-  connect(): Promise<unknown>;
-  sendCommand(args: readonly string[]): Promise<unknown>;
-  destroy(): void;
-  on(event: "error", listener: (error: unknown) => void): unknown;
+/** A script to run, with what it is to be told. */
+export interface Question<Answer> {
+  readonly script: ScriptName;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  /** @throws {Error} when the reply is none of the script's. */
+  readonly read: (reply: RedisReply) => Answer;
 }
 
+/** Runs a script; an error of any kind ends the connection, and another one is opened. */
+export type ScriptCall = <Answer>(question: Question<Answer>) => Promise<Answer>;
+
 interface Connected {
-  readonly client: Client;
+  readonly connection: RedisConnection;
   /** Name of each script's text at the server. */
   readonly names: Readonly<Record<ScriptName, string>>;
 }
+
+/** SHA-1 of a script's text, in hexadecimal. */
+const SCRIPT_NAME = /^[0-9a-f]{40}$/;
 
 /**
  * One connection to Redis or Valkey, opened again and again. While there is none, calls fail at once: an outage costs
@@ -56,8 +49,6 @@ export class RedisLink {
   readonly #options: RedisLinkOptions;
   readonly #closing = new AbortController();
   readonly #keeping: Promise<void>;
-  /** The one that is being opened, or is open. */
-  #client: Client | null = null;
   #connected: Connected | null = null;
   #lost: ((reason: string) => void) | null = null;
   #away = false;
@@ -75,18 +66,18 @@ export class RedisLink {
   }
 
   /** Runs a script. @throws {Error} when there is no answer in time, whatever the reason. */
-  async call(...[script, keys, args]: Parameters<ScriptCall>): Promise<unknown> {
+  async call<Answer>(question: Question<Answer>): Promise<Answer> {
     // A store that was not asked yet is not away: who comes right after the start counts like all others.
     if (this.#first !== null) await this.#within(this.#first.promise);
     if (this.#connected === null) throw new Error("there is no connection");
-    return await this.#run(this.#connected, script, keys, args);
+    return await this.#run(this.#connected, question);
   }
 
   /** Sets a key for a time, and does not say whether it worked. */
   async remember(key: string, milliseconds: number): Promise<void> {
     const connected = this.#connected;
     if (connected === null) return;
-    await this.#guarded(connected.client, ["SET", key, "1", "PX", String(milliseconds)]).catch(() => {});
+    await this.#guarded(connected, ["SET", key, "1", "PX", String(milliseconds)], () => {}).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -110,20 +101,15 @@ export class RedisLink {
   async #serve(): Promise<string> {
     const { promise: lost, resolve } = Promise.withResolvers<string>();
     this.#lost = resolve;
-    let client: Client | null = null;
+    const over = new AbortController();
     try {
-      client = this.#client = await this.#newClient();
-      client.on("error", (error) => resolve(reasonOf(error)));
-      const opening = this.#open(client).then((connected) => this.#begin(connected));
+      const opening = this.#open(over.signal).then((connected) => this.#begin(connected));
       const reason = await Promise.race([opening.then(() => null, reasonOf), lost]);
       return reason ?? await lost;
-    } catch (error) {
-      return reasonOf(error);
     } finally {
       this.#connected = null;
-      this.#client = null;
       this.#lost = null;
-      if (client !== null) destroy(client);
+      over.abort();
       this.#tried();
     }
   }
@@ -133,17 +119,23 @@ export class RedisLink {
     this.#first = null;
   }
 
-  async #open(client: Client): Promise<Connected> {
-    await this.#within(client.connect());
+  async #open(over: AbortSignal): Promise<Connected> {
+    const { target, connector } = this.#options;
+    const connection = await this.#within(signIn(target, connector, over));
+    void connection.ended.then((reason) => {
+      if (!over.aborted) this.#lose(reason);
+    });
     const names = {} as Record<ScriptName, string>;
-    for (const [name, text] of Object.entries(SCRIPTS) as [ScriptName, string][]) {
-      names[name] = String(await this.#within(client.sendCommand(["SCRIPT", "LOAD", text])));
+    for (const [script, text] of Object.entries(SCRIPTS) as [ScriptName, string][]) {
+      const name = good(await this.#within(connection.ask(["SCRIPT", "LOAD", text])), target);
+      if (typeof name !== "string" || !SCRIPT_NAME.test(name)) throw new Error("it does not name a script");
+      names[script] = name;
     }
-    return { client, names };
+    return { connection, names };
   }
 
   async #begin(connected: Connected): Promise<void> {
-    await this.#options.ready((script, keys, args) => this.#run(connected, script, keys, args));
+    await this.#options.ready((question) => this.#run(connected, question));
     // Meanwhile it may have ended.
     if (this.#lost === null) return;
     this.#connected = connected;
@@ -152,28 +144,28 @@ export class RedisLink {
     this.#away = false;
   }
 
-  #run(connected: Connected, ...[script, keys, args]: Parameters<ScriptCall>): Promise<unknown> {
-    const { client, names } = connected;
-    return this.#guarded(client, [
-      "EVALSHA",
-      names[script],
-      String(keys.length),
-      ...keys,
-      ...args.map(String),
-    ]);
+  #run<Answer>(connected: Connected, { script, keys, args, read }: Question<Answer>): Promise<Answer> {
+    const command = ["EVALSHA", connected.names[script], String(keys.length), ...keys, ...args.map(String)];
+    return this.#guarded(connected, command, read);
   }
 
-  async #guarded(client: Client, command: readonly string[]): Promise<unknown> {
+  async #guarded<Answer>(
+    { connection }: Connected,
+    command: readonly string[],
+    read: (reply: RedisReply) => Answer,
+  ): Promise<Answer> {
     try {
-      return await this.#within(client.sendCommand(command));
+      return read(good(await this.#within(connection.ask(command)), this.#options.target));
     } catch (error) {
       // Whatever it is, a fresh connection may find another server, or the scripts where a restart forgot them.
-      if (this.#client === client) {
-        this.#connected = null;
-        this.#lost?.(reasonOf(error));
-      }
+      if (this.#connected?.connection === connection) this.#lose(reasonOf(error));
       throw error;
     }
+  }
+
+  #lose(reason: string): void {
+    this.#connected = null;
+    this.#lost?.(reason);
   }
 
   #within<T>(answer: Promise<T>): Promise<T> {
@@ -184,43 +176,4 @@ export class RedisLink {
       answer.then(resolve, reject).finally(() => deadline.disarm());
     });
   }
-
-  async #newClient(): Promise<Client> {
-    const { target: { address, tls, trustedCertificates, user, password, database }, timeoutMs } =
-      this.#options;
-    // Loaded only where it is used.
-    const { createClient } = await import("@redis/client");
-    const place = address.kind === "unix"
-      ? { path: address.path, tls: false as const }
-      : { host: address.host, port: address.port };
-    const secure = tls && address.kind === "tcp"
-      ? {
-        tls: true as const,
-        servername: address.host,
-        ...(trustedCertificates === null ? {} : { ca: trustedCertificates }),
-      }
-      : {};
-    return createClient({
-      socket: { ...place, ...secure, connectTimeout: timeoutMs, reconnectStrategy: false } as never,
-      ...(user === null ? {} : { username: user }),
-      ...(password === null ? {} : { password }),
-      database,
-      RESP: 2,
-      disableOfflineQueue: true,
-      disableClientInfo: true,
-      maintNotifications: "disabled",
-    }) as unknown as Client;
-  }
-}
-
-function destroy(client: Client): void {
-  try {
-    client.destroy();
-  } catch {
-    // It was never open, or is closed already.
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
 }

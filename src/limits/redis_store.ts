@@ -7,8 +7,12 @@ import type {
   LoginAttempt,
   LoginVerdict,
 } from "../ports/limit_store.ts";
+import type { Connector } from "../ports/transport.ts";
 import { KNOWN_MS } from "./keys.ts";
-import { RedisLink, type RedisTarget, type ScriptCall } from "./redis_link.ts";
+import { readAdmission, readBegunBans, readDone, readVerdict } from "./redis_answers.ts";
+import { RedisLink, type ScriptCall } from "./redis_link.ts";
+import type { RedisReply } from "./redis_reply.ts";
+import type { RedisTarget } from "./redis_sign_in.ts";
 
 /** How long the places of a Postern count that nobody hears of any more. */
 const LEASE_MS = 60_000;
@@ -18,6 +22,8 @@ const PREFIX = "postern:";
 
 export interface RedisStoreOptions {
   readonly target: RedisTarget;
+  /** Opens its connections, and judges the server's certificate. */
+  readonly connector: Connector;
   /** For each call, milliseconds. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -51,10 +57,11 @@ export class RedisLimitStore implements LimitStore {
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
-    const { target, timeoutMs, clock, changed } = options;
+    const { target, connector, timeoutMs, clock, changed } = options;
     this.#renewal = clock.deadline(() => void this.#renewOften());
     this.#link = new RedisLink({
       target,
+      connector,
       timeoutMs,
       clock,
       changed,
@@ -75,9 +82,13 @@ export class RedisLimitStore implements LimitStore {
     ];
     for (const { key } of holds) add(this.#asking, key, 1);
     try {
-      const answer = await this.#link.call("admit", keys, [...this.#head(), ...counts, ...limits]);
-      const [over, index] = answer as [string, number];
-      if (over !== "ok") return { over: over as "ban" | "hold" | "rate", index };
+      const answer = await this.#link.call({
+        script: "admit",
+        keys,
+        args: [...this.#head(), ...counts, ...limits],
+        read: (reply) => readAdmission(reply, admission),
+      });
+      if (answer !== null) return answer;
       for (const { key } of holds) add(this.#held, key, 1);
       return null;
     } catch {
@@ -91,16 +102,20 @@ export class RedisLimitStore implements LimitStore {
     const held = keys.filter((key) => this.#held.has(key));
     for (const key of held) add(this.#held, key, -1);
     if (held.length === 0) return;
-    this.#link.call("release", held.map(withPrefix), this.#head()).catch(() => {
+    const question = {
+      script: "release",
+      keys: held.map(withPrefix),
+      args: this.#head(),
+      read: readDone,
+    } as const;
+    this.#link.call(question).catch(() => {
       for (const key of held) this.#doubtful.add(key);
     });
   }
 
   async loginAllowed(attempt: LoginAttempt): Promise<LoginVerdict> {
     try {
-      const [kind, index, value] = await this.#login("allowed", attempt) as [string, number, string];
-      if (kind === "pass") return { kind, index, delayMs: Number(value) };
-      return { kind: kind as "refused" | "banned", index, forMs: value === "-1" ? null : Number(value) };
+      return await this.#login("allowed", attempt, readVerdict);
     } catch {
       this.#options.unanswered();
       return this.#options.open ? { kind: "pass", delayMs: 0, index: 0 } : { kind: "store" };
@@ -109,10 +124,7 @@ export class RedisLimitStore implements LimitStore {
 
   async loginFailed(attempt: LoginAttempt): Promise<readonly BegunBan[]> {
     try {
-      const begun = (await this.#login("failed", attempt) as (string | number)[]).map(Number);
-      const bans: BegunBan[] = [];
-      for (let at = 0; at < begun.length; at += 2) bans.push({ index: begun[at]!, forMs: begun[at + 1]! });
-      return bans;
+      return await this.#login("failed", attempt, readBegunBans);
     } catch {
       this.#options.unanswered();
       return [];
@@ -128,13 +140,18 @@ export class RedisLimitStore implements LimitStore {
     const left = [...this.#held.keys()];
     for (const key of left) this.#held.delete(key);
     if (this.#link.up && left.length > 0) {
-      await this.#renew((...call) => this.#link.call(...call), left).catch(() => {});
+      await this.#renew((question) => this.#link.call(question), left).catch(() => {});
     }
     await this.#link.close();
     this.#renewal.disarm();
   }
 
-  #login(what: "allowed" | "failed", { watches, mark }: LoginAttempt): Promise<unknown> {
+  #login<Answer>(
+    what: "allowed" | "failed",
+    attempt: LoginAttempt,
+    read: (reply: RedisReply, attempt: LoginAttempt) => Answer,
+  ): Promise<Answer> {
+    const { watches, mark } = attempt;
     const keys = watches.flatMap(({ key, unless }) => [key, unless ?? key]).map(withPrefix);
     const rules = watches.flatMap(({ rule, unless }) => [
       unless === null ? 0 : 1,
@@ -143,7 +160,12 @@ export class RedisLimitStore implements LimitStore {
       rule.banMs,
       rule.banMaxMs,
     ]);
-    return this.#link.call("login", keys, [...this.#head(), what, mark, ...rules]);
+    return this.#link.call({
+      script: "login",
+      keys,
+      args: [...this.#head(), what, mark, ...rules],
+      read: (reply) => read(reply, attempt),
+    });
   }
 
   /** The arguments that all scripts have. */
@@ -163,7 +185,7 @@ export class RedisLimitStore implements LimitStore {
 
   async #renewOften(): Promise<void> {
     try {
-      if (this.#link.up) await this.#renew((...call) => this.#link.call(...call));
+      if (this.#link.up) await this.#renew((question) => this.#link.call(question));
     } catch {
       // The connection is gone; the next one begins with this.
       return;
@@ -171,16 +193,20 @@ export class RedisLimitStore implements LimitStore {
     if (this.#link.up) this.#renewal.arm(LEASE_MS / 3);
   }
 
-  /** Tells Redis of all places, or of those of `keys`. */
+  /**
+   * Tells Redis of all places, or of those of `keys`. Where there are none it is asked all the same: so a connection is
+   * never idle for long, and a server that is away is noticed before somebody waits for it.
+   */
   async #renew(
     call: ScriptCall,
     keys = [...new Set([...this.#held.keys(), ...this.#doubtful])],
   ): Promise<void> {
-    for (let at = 0; at < keys.length; at += RENEWED_AT_ONCE) {
+    for (let at = 0; at === 0 || at < keys.length; at += RENEWED_AT_ONCE) {
       const some = keys.slice(at, at + RENEWED_AT_ONCE);
       const counts = some.map((key) => this.#asking.has(key) ? "-" : this.#held.get(key) ?? 0);
       const doubtful = some.filter((key) => !this.#asking.has(key));
-      await call("renew", some.map(withPrefix), [...this.#head(), ...counts]);
+      const args = [...this.#head(), ...counts];
+      await call({ script: "renew", keys: some.map(withPrefix), args, read: readDone });
       for (const key of doubtful) this.#doubtful.delete(key);
     }
   }

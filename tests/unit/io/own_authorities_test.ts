@@ -1,76 +1,23 @@
 /** Impostors of servers whose authorities are our own: the runtime takes them for good where it cannot read them. */
 import assert from "node:assert/strict";
-import { createServer, type Server } from "node:tls";
-import type { AddressInfo } from "node:net";
 import "reflect-metadata"; // @peculiar/x509 does not load without it
 import * as x509 from "@peculiar/x509";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { OwnAuthorities } from "../../../src/io/own_authorities.ts";
 import { isStrictlyWritten } from "../../../src/io/strict_der.ts";
 import { Authority, selfSigned, testCertificates } from "../../support/certificates.ts";
+import { ders, forgedChains, ofVersion1, replaced, withTlsServer } from "../../support/forged_chains.ts";
 import { tlsTest, upstreamOptions } from "./tls_pair.ts";
 
 const ROOT = "Postern Test Root";
 const NAMED = { subject: "mail.test", names: ["mail.test"] };
 
-/** All certificates of a PEM text, in DER. */
-function ders(pem: string): Uint8Array[] {
-  return [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END/g)].map(([, base64]) =>
-    Uint8Array.fromBase64(base64!)
-  );
-}
-
-function pemOfDer(der: Uint8Array): string {
-  return x509.PemConverter.encode(der.slice().buffer, "CERTIFICATE") + "\n";
-}
-
-function replaced(der: Uint8Array, from: string, to: string): Uint8Array {
-  assert.ok(der.toHex().includes(from), `${from} is not there`);
-  return Uint8Array.fromHex(der.toHex().replace(from, to));
-}
-
-/** An authority's certificate with two basicConstraints, which the runtime's TLS library does not read. */
-function doubled(pem: string): string {
-  return pemOfDer(replaced(ders(pem)[0]!, "0603551d0e", "0603551d13"));
-}
-
-function ofVersion1(pem: string): string {
-  return pemOfDer(replaced(ders(pem)[0]!, "a003020102", "a003020100"));
-}
-
-async function withServer(pair: { certificate: string; key: string }, use: (port: number) => Promise<void>) {
-  const server: Server = createServer({ cert: pair.certificate, key: pair.key }, (socket) => {
-    socket.on("error", () => {});
-    socket.resume();
-  });
-  server.on("tlsClientError", () => {});
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    await use((server.address() as AddressInfo).port);
-  } finally {
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
 tlsTest(
   "a chain that goes by the authority's name is refused, with whatever the runtime cannot read",
   async (way) => {
     const { root } = await testCertificates();
-    const named = await Authority.create({ subject: ROOT });
-    const below = await Authority.create({ subject: "Below" }, named);
-    const forged = await below.issue(NAMED);
-    const [leaf] = ders(forged.certificate);
-    const junk = ofVersion1((await Authority.create({ subject: "Junk" })).certificate);
-    const old = ofVersion1(below.certificate);
-    const many = (await Authority.create({ subject: "Many" })).certificate.repeat(17);
-    const rows = [
-      ["what is read is shown", below.certificate],
-      ["it cannot be read", doubled(below.certificate) + junk],
-      ["it is of version 1", old],
-      ["it comes after many", many + old],
-    ];
-    for (const [what, chain] of rows) {
-      await withServer({ certificate: pemOfDer(leaf!) + chain, key: forged.key }, async (port) => {
+    for (const { what, ...forged } of await forgedChains("mail.test")) {
+      await withTlsServer(forged, async ({ port }) => {
         const dialer = createDialer(way);
         const plain = await dialer.connect(
           { kind: "tcp", host: "127.0.0.1", port },
