@@ -53,8 +53,6 @@ export const limitStoreDirectives = {
     type: orOff(fileName),
     default: "off",
     doc: "PEM file of the authorities that are trusted for the store instead of the runtime's.",
-    note:
-      "The runtime alone checks its certificate then, which for one that its TLS library cannot read compares names only (Deno 2.9.6): reach the store over a network that you trust.",
     source: "Postern",
   },
 } as const satisfies DirectiveTable<LimitStoreSettings>;

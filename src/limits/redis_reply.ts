@@ -26,6 +26,7 @@ export class RedisError {
 
 const CR = 0x0d;
 const LF = 0x0a;
+const TOO_LONG = "a reply that is too long";
 const LIST = Symbol("a list begins");
 const COUNT = /^(?:0|[1-9]\d{0,5})$/;
 /** As long as every such number can be told from its neighbours. */
@@ -86,7 +87,8 @@ export class ReplyReader {
     return undefined;
   }
 
-  #whole(reply: RedisReply): RedisReply {
+  #whole(reply: RedisReply): RedisReply | undefined {
+    if (this.#taken > MAX_REPLY_OCTETS) return this.#refuse(TOO_LONG);
     this.#items = null;
     this.#taken = 0;
     return reply;

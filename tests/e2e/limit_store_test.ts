@@ -128,3 +128,38 @@ peerTest("an address that guesses passwords is banned at every Postern, over TLS
     });
   });
 });
+
+for (const trusted of [true, false]) {
+  const what = trusted ? "counts" : "is refused";
+  peerTest(
+    `without authorities of our own a store ${what} that the runtime ${
+      trusted ? "trusts" : "does not trust"
+    }`,
+    [
+      "redis-server",
+    ],
+    async () => {
+      await withTempDir(async (directory) => {
+        const files = await certificateFiles(directory);
+        await using redis = await RedisServer.startTls(
+          `${directory}/server.pem`,
+          `${directory}/server.key`,
+          [],
+        );
+        const options = {
+          ...setup(redis, { limit_store: `rediss://127.0.0.1:${redis.port}`, limit_store_failure: "closed" }),
+          env: trusted ? { DENO_CERT: files.root } : {},
+        };
+        await withEdge(options, async ({ postern }) => {
+          if (!trusted) {
+            const { msg } = await postern.event("limit_store_failed");
+            assert.match(String(msg), /Cannot accept the certificate for "127.0.0.1"/);
+          }
+          const clients = await fill([postern], 7);
+          assert.equal(clients.length, trusted ? 5 : 0);
+          await leave(clients);
+        });
+      });
+    },
+  );
+}

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import type { RedisTarget } from "../../../src/limits/redis_sign_in.ts";
 import { within } from "../../support/patience.ts";
 import { peerTest } from "../../support/peers.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { withTempDir } from "../../support/temp_dir.ts";
 import { Postern, targetOf } from "./redis_postern.ts";
 import { holds, storeTests } from "./store_cases.ts";
 
@@ -142,6 +144,51 @@ peerTest("a password is needed where Redis has one, and stands in no reason", ["
   await bad.changed(1);
   assert.match(bad.changes[0]!, /WRONGPASS/);
   assert.doesNotMatch(JSON.stringify(bad.changes), /of-redis/);
+});
+
+peerTest("a store is reached by user, database, IPv6 and Unix socket", ["redis-server"], async () => {
+  await withTempDir(async (directory) => {
+    const unix = `${directory}/redis.sock`;
+    const may = "on >s3cret ~postern:* -@all +auth +select +script|load +evalsha +@read +@write +time";
+    const args = ["--bind", "127.0.0.1", "::1", "--unixsocket", unix, "--user", "ada", ...may.split(" ")];
+    await using redis = await RedisServer.start(...args);
+    const ada = { user: "ada", password: "s3cret" };
+    const ways: readonly Partial<RedisTarget>[] = [
+      {},
+      { ...ada, database: 1 },
+      { address: { kind: "tcp", host: "::1", port: redis.port }, database: 2 },
+      { address: { kind: "tcp", host: "localhost", port: redis.port }, database: 3 },
+      { address: { kind: "unix", path: unix }, tls: true, database: 4 },
+    ];
+    for (const way of ways) {
+      await using postern = await new Postern(targetOf(redis.port, way)).connected();
+      // Each has its own database, where nobody else takes places.
+      assert.equal(await takeAll(postern), 3);
+      await using same = await new Postern(targetOf(redis.port, { database: way.database ?? 0 })).connected();
+      assert.equal(await takeAll(same), 0);
+      assert.deepEqual(postern.changes, []);
+    }
+    await using stranger = new Postern(targetOf(redis.port, { ...ada, password: "wr0ng" }));
+    await stranger.changed(1);
+    assert.match(stranger.changes[0]!, /WRONGPASS/);
+    await using far = new Postern(targetOf(redis.port, { database: 99 }));
+    await far.changed(1);
+    assert.match(far.changes[0]!, /DB index is out of range/);
+  });
+});
+
+peerTest("a Redis that has no password, or no AUTH, is told of without ours", ["redis-server"], async () => {
+  for (
+    const [args, told] of [[[], /it has no password/], [
+      ["--rename-command", "AUTH", ""],
+      /AUTH: ERR$/,
+    ]] as const
+  ) {
+    await using redis = await RedisServer.start(...args);
+    await using postern = new Postern(targetOf(redis.port, { password: "s3cret-of-redis" }));
+    await postern.changed(1);
+    assert.match(postern.changes[0]!, told);
+  }
 });
 
 peerTest("a Redis that forgets the scripts is asked over a new connection", ["redis-server"], async () => {
