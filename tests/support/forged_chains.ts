@@ -43,9 +43,12 @@ export interface ForgedChain extends CertificateAndKey {
   readonly what: string;
 }
 
-/** Chains for `name` that end at an authority of the test root's name, and not at the test root. */
+/**
+ * Chains for `name`, one of the test server's, that end at an authority of the test root's name and not at the test
+ * root; and the test server's own with another key.
+ */
 export async function forgedChains(name: string): Promise<readonly ForgedChain[]> {
-  const { root } = await testCertificates();
+  const { root, server, otherServer } = await testCertificates();
   const subject = new x509.X509Certificate(root.certificate).subject.replace("CN=", "");
   const below = await Authority.create({ subject: "Below" }, await Authority.create({ subject }));
   const { certificate, key } = await below.issue({ subject: name, names: [name] });
@@ -59,7 +62,11 @@ export async function forgedChains(name: string): Promise<readonly ForgedChain[]
     ["it is of version 1", old],
     ["it comes after many", many + old],
   ] as const;
-  return above.map(([what, chain]) => ({ what, certificate: leaf + chain, key }));
+  const copied = { certificate: ofVersion1(server.certificate), key: otherServer.key };
+  return [
+    ...above.map(([what, chain]) => ({ what, certificate: leaf + chain, key })),
+    { what: "it is copied, and cannot be read", ...copied },
+  ];
 }
 
 /** A server over TLS that listens to everybody. */

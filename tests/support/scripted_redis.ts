@@ -33,11 +33,14 @@ export class ScriptedRedis {
   connections = 0;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #answer: RedisAnswer;
+  readonly #spoken: () => void;
   readonly #served: Promise<void>;
   readonly #open = new Set<Deno.Conn>();
 
-  constructor(answer: RedisAnswer) {
+  /** `spoken` is called whenever octets have come. */
+  constructor(answer: RedisAnswer, spoken: () => void = () => {}) {
     this.#answer = answer;
+    this.#spoken = spoken;
     this.#served = this.#accept();
   }
 
@@ -63,6 +66,7 @@ export class ScriptedRedis {
       if (count === null) return;
       const text = decodeLatin1(buffer, 0, count);
       this.heard += text;
+      this.#spoken();
       rest += text;
       for (let taken = takeCommand(rest); taken !== null; taken = takeCommand(rest)) {
         rest = taken.rest;

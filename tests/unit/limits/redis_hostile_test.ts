@@ -147,6 +147,19 @@ for (const tls of [false, true]) {
   });
 }
 
+for (const tls of [false, true]) {
+  Deno.test(`who ends does not wait for a store that is silent ${tls ? "in the handshake" : "after AUTH"}`, async () => {
+    const heard = Promise.withResolvers<void>();
+    await using redis = new ScriptedRedis(() => "", heard.resolve);
+    const target = targetOf(redis.port, { tls, password: PASSWORD });
+    await using postern = new Postern(target, { timeoutMs: 600_000, open: false });
+    const admitted = postern.store.admit(PLACE);
+    await heard.promise;
+    await postern.store.close();
+    assert.deepEqual([await admitted, postern.changes], [{ over: "store" }, []]);
+  });
+}
+
 Deno.test("a store that answers what nobody has asked is left", async () => {
   await using redis = new ScriptedRedis(hostileTo("admit", () => list("ok", 0) + list("ok", 0)));
   await using postern = new Postern(targetOf(redis.port), { open: false });

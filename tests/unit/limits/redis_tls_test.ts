@@ -15,7 +15,7 @@ import { withTempDir, writeFiles } from "../../support/temp_dir.ts";
 import { Postern, targetOf } from "./redis_postern.ts";
 import { holds } from "./store_cases.ts";
 
-Deno.test("a server that has no chain to our authorities is refused, and hears no password", async () => {
+Deno.test("an impostor is refused, and hears no password", async () => {
   const { root } = await testCertificates();
   for (const { what, ...forged } of await forgedChains("localhost")) {
     await withTlsServer(forged, async (impostor) => {
