@@ -52,7 +52,16 @@ export class EngineTransport implements Transport, EngineEvents {
   #spoken = false;
   /** Instead of the engine's own. */
   #alert: Uint8Array | null = null;
-  #reading = false;
+  /** Where the read from below that is under way puts what it hears. */
+  #reading: Uint8Array | null = null;
+  /** Where the reader wants it. */
+  #into: Uint8Array = NOTHING;
+  // What is done when reads and writes have settled, made at the first of them.
+  #heard: ((count: number | null) => number | null | Promise<number | null>) | null = null;
+  #lost: ((error: unknown) => never) | null = null;
+  #sent: (() => void) | null = null;
+  #written: (() => Promise<void> | undefined) | null = null;
+  #notWritten: ((error: unknown) => void) | null = null;
   #closed = false;
   #writeEnded = false;
   /** Whether its readers had room for more than commands. */
@@ -131,24 +140,42 @@ export class EngineTransport implements Transport, EngineEvents {
     this.#buffers.quiet(QUIET_OCTETS);
   }
 
-  async read(into: Uint8Array): Promise<number | null> {
-    for (;;) {
-      if (this.#closed) throw closedError();
-      const octets = this.#received.take(into);
-      if (octets !== undefined) return octets;
-      if (!this.#roomy && into.length >= ROOMY_OCTETS) {
-        this.#roomy = true;
-        this.#buffers.quiet(ROOMY_OCTETS);
-      }
-      await this.#readBelow();
+  // Reads and writes are most of what is done for a session: no async function, and no closure for each of them.
+
+  read(into: Uint8Array): Promise<number | null> {
+    let octets: number | null | undefined;
+    try {
+      octets = this.#take(into);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (octets !== undefined) return Promise.resolve(octets);
+    if (!this.#roomy && into.length >= ROOMY_OCTETS) {
+      this.#roomy = true;
+      this.#buffers.quiet(ROOMY_OCTETS);
+    }
+    this.#into = into;
+    return this.#beginReading().then(
+      this.#heard ??= (count) => this.#takeHeard(count),
+      this.#lost ??= (error) => this.#dropBelow(error),
+    );
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > WRITE_OCTETS) return this.#writeInParts(bytes);
+    try {
+      this.#encrypt(bytes);
+      const sending = this.#flush();
+      if (sending === undefined) return Promise.resolve();
+      return sending.then(this.#sent ??= () => this.#assertSent());
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  async #writeInParts(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.length; from += WRITE_OCTETS) {
-      this.#encrypt(bytes.subarray(from, from + WRITE_OCTETS));
-      await this.#flush();
-      this.#assertSent();
+      await this.write(bytes.subarray(from, from + WRITE_OCTETS));
     }
   }
 
@@ -179,20 +206,67 @@ export class EngineTransport implements Transport, EngineEvents {
     this.#received.fail(closedError);
     this.#plain.close();
     this.#engine.release();
-    if (!this.#reading) this.#buffers.release();
+    if (this.#reading === null) this.#buffers.release();
+  }
+
+  #take(into: Uint8Array): number | null | undefined {
+    if (this.#closed) throw closedError();
+    return this.#received.take(into);
+  }
+
+  /** What the reader gets of what came from below, which may have been only a part of a record. */
+  #takeHeard(count: number | null): number | null | Promise<number | null> {
+    const into = this.#into;
+    this.#into = NOTHING;
+    const alerted = this.#takeBelow(count);
+    const octets = alerted === undefined ? this.#take(into) : undefined;
+    return octets === undefined ? this.#readOn(into, alerted) : octets;
+  }
+
+  /** Reads until there is something: records may come octet by octet, and none of those must leave anything behind. */
+  async #readOn(into: Uint8Array, alerted: Promise<void> | undefined): Promise<number | null> {
+    await alerted;
+    for (;;) {
+      const octets = this.#take(into);
+      if (octets !== undefined) return octets;
+      await this.#readBelow();
+    }
   }
 
   /** Reads once from below and lets the engine have it; null at the end. */
   async #readBelow(): Promise<number | null> {
-    const buffer = this.#buffers.next();
-    this.#reading = true;
     let count: number | null;
     try {
-      count = await this.#plain.read(buffer);
-    } finally {
-      this.#reading = false;
-      if (this.#closed) this.#buffers.release();
+      count = await this.#beginReading();
+    } catch (error) {
+      return this.#dropBelow(error);
     }
+    await this.#takeBelow(count);
+    return count;
+  }
+
+  /** The read from below; to be followed by `#takeBelow` or `#dropBelow`. */
+  #beginReading(): Promise<number | null> {
+    this.#reading = this.#buffers.next();
+    return this.#plain.read(this.#reading);
+  }
+
+  #dropBelow(error: unknown): never {
+    this.#readOver();
+    throw error;
+  }
+
+  /** The read from below is over, and its buffer free. */
+  #readOver(): Uint8Array {
+    const buffer = this.#reading!;
+    this.#reading = null;
+    if (this.#closed) this.#buffers.release();
+    return buffer;
+  }
+
+  /** Lets the engine have what came from below. Settles when the alert that comes of it is sent; undefined for none. */
+  #takeBelow(count: number | null): Promise<void> | undefined {
+    const buffer = this.#readOver();
     if (this.#closed) throw closedError();
     if (!this.#parted) this.#engine.receive(count === null ? null : buffer.subarray(0, count));
     else this.#readLate(buffer, count);
@@ -200,8 +274,7 @@ export class EngineTransport implements Transport, EngineEvents {
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
     // reader waits for a writer: it would never read again when the peer waits for us in the same way.
-    if (this.#failed) await this.#flush();
-    return count;
+    return this.#failed ? this.#flush() : undefined;
   }
 
   /** As a rule the client answers our last word with its own (close_notify), and is then read no further. */
@@ -243,17 +316,22 @@ export class EngineTransport implements Transport, EngineEvents {
   }
 
   /** One write at a time, in the order in which the engine made them. */
-  async #send(first: Uint8Array): Promise<void> {
-    try {
-      for (let next: Uint8Array | null = first; next !== null;) {
-        this.#moreToSend = false;
-        await this.#plain.write(next);
-        next = this.#moreToSend ? this.#next() : null;
-      }
-    } catch (error) {
-      this.#sendError = toConnectionError(error, "write");
-    } finally {
-      this.#sending = null;
-    }
+  #send(encrypted: Uint8Array): Promise<void> {
+    this.#moreToSend = false;
+    return this.#plain.write(encrypted).then(
+      this.#written ??= () => this.#sendMore(),
+      this.#notWritten ??= (error) => this.#sendFailed(error),
+    );
+  }
+
+  #sendMore(): Promise<void> | undefined {
+    const next = this.#moreToSend ? this.#next() : null;
+    if (next !== null) return this.#send(next);
+    this.#sending = null;
+  }
+
+  #sendFailed(error: unknown): void {
+    this.#sendError = toConnectionError(error, "write");
+    this.#sending = null;
   }
 }

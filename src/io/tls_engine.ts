@@ -199,7 +199,8 @@ export class TlsEngine {
       serverName: handle.getServername() || null,
       alpn: alpnProtocol || null,
       resumed: handle.isSessionReused(),
-      ...NO_CERTIFICATE,
+      peer: NO_CERTIFICATE.peer,
+      verdict: NO_CERTIFICATE.verdict,
     };
   }
 
