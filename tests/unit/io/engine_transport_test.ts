@@ -56,6 +56,56 @@ async function pairOf(version: Version, changes: Partial<TlsAcceptorOptions> = {
   return { client, server, plain, done, reads, close };
 }
 
+/** A TLS connection to whose server's side everything comes octet by octet once the handshake is done. */
+async function drippingPair() {
+  const plain = await connectedPair();
+  let dripping = false;
+  const below = changed(plain.server, {
+    read: (into) => plain.server.read(dripping ? into.subarray(0, 1) : into),
+  });
+  const [client, server] = await Promise.all([
+    createDialer().startTls(plain.client, await upstreamOptions()),
+    createTlsAcceptor(await acceptorOptions({})).accept(below),
+  ]);
+  dripping = true;
+  const close = () => {
+    client.close();
+    server.close();
+  };
+  return { client, server, plain, close };
+}
+
+Deno.test("records that come octet by octet are read, one after the other", async () => {
+  const { client, server, close } = await drippingPair();
+  const buffer = new Uint8Array(32_768);
+  for (const length of [1, 300, 16_384]) {
+    const sent = patternOctets(length);
+    await client.write(sent);
+    assert.equal(await server.read(buffer), length);
+    assert.deepEqual(buffer.subarray(0, length), sent);
+  }
+  close();
+});
+
+Deno.test("a read that waits for the rest of a record ends with the connection", async () => {
+  // A part of a record: its length says that more follows.
+  const part = new Uint8Array([23, 3, 3, 0, 64, 1, 2, 3]);
+  for (const end of ["ours", "the client's"] as const) {
+    const { client, server, plain, close } = await drippingPair();
+    const reading = server.read(new Uint8Array(64));
+    await plain.client.write(part);
+    if (end === "ours") {
+      server.close();
+      await assert.rejects(reading, codeOf("closed"));
+    } else {
+      await plain.client.closeWrite();
+      assert.equal(await reading, null);
+    }
+    client.close();
+    close();
+  }
+});
+
 for (
   const { version, writes } of [
     // ServerHello and what follows it; ChangeCipherSpec and Finished.
