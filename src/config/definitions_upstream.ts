@@ -113,7 +113,7 @@ export const upstreamDirectives = {
     default: "off",
     doc: "PEM file of the authorities that are trusted for mail servers instead of the runtime's.",
     note:
-      "The runtime's are Mozilla's, or with `DENO_TLS_CA_STORE=system` in the environment the system's; so for all such directives.",
+      "The runtime's are Mozilla's, or with `DENO_TLS_CA_STORE=system` in the environment the system's; so for all such directives. With a file for servers, a certificate that must not sign others (`CA:FALSE`, or a key usage without `keyCertSign`) signs none.",
     source: "Postern",
   },
   proxy_ssl_certificate: {
