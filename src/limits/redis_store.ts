@@ -18,6 +18,8 @@ import type { RedisTarget } from "./redis_sign_in.ts";
 const LEASE_MS = 60_000;
 /** Keys that are renewed with one call. */
 const RENEWED_AT_ONCE = 256;
+/** In an outage ever new clients may come. */
+const MAX_DOUBTFUL = 65_536;
 const PREFIX = "postern:";
 
 export interface RedisStoreOptions {
@@ -47,6 +49,8 @@ export class RedisLimitStore implements LimitStore {
   readonly #link: RedisLink;
   /** The name of this process among those that share the counts. */
   readonly #me = crypto.randomUUID();
+  /** A place of its own, so that every connection begins with a write: a store that takes none is away. */
+  readonly #own = `process ${this.#me}`;
   /** Places that this process has. */
   readonly #held = new Map<string, number>();
   /** Admissions under way for a key: what Redis says of it may be newer than `#held`. */
@@ -108,9 +112,7 @@ export class RedisLimitStore implements LimitStore {
       args: this.#head(),
       read: readDone,
     } as const;
-    this.#link.call(question).catch(() => {
-      for (const key of held) this.#doubtful.add(key);
-    });
+    this.#link.call(question).catch(() => this.#doubt(held));
   }
 
   async loginAllowed(attempt: LoginAttempt): Promise<LoginVerdict> {
@@ -176,11 +178,17 @@ export class RedisLimitStore implements LimitStore {
 
   #admitWithout({ holds }: Admission): AdmissionAnswer {
     this.#options.unanswered();
-    for (const { key } of holds) this.#doubtful.add(key);
+    this.#doubt(holds.map(({ key }) => key));
     if (!this.#options.open) return { over: "store" };
     // Who is let in takes a place, of which Redis is told when it is back.
     for (const { key } of holds) add(this.#held, key, 1);
     return null;
+  }
+
+  /** Redis is told of `keys` when it is back; of what is forgotten here before, it forgets its own with the lease. */
+  #doubt(keys: readonly string[]): void {
+    if (this.#doubtful.size + keys.length > MAX_DOUBTFUL) this.#doubtful.clear();
+    for (const key of keys) this.#doubtful.add(key);
   }
 
   async #renewOften(): Promise<void> {
@@ -194,21 +202,27 @@ export class RedisLimitStore implements LimitStore {
   }
 
   /**
-   * Tells Redis of all places, or of those of `keys`. Where there are none it is asked all the same: so a connection is
-   * never idle for long, and a server that is away is noticed before somebody waits for it.
+   * Tells Redis of all places, or of those of `keys`. There is always one: so a connection is never idle for long, and a
+   * server that is away is noticed before somebody waits for it.
    */
   async #renew(
     call: ScriptCall,
-    keys = [...new Set([...this.#held.keys(), ...this.#doubtful])],
+    keys = [this.#own, ...new Set([...this.#held.keys(), ...this.#doubtful])],
   ): Promise<void> {
-    for (let at = 0; at === 0 || at < keys.length; at += RENEWED_AT_ONCE) {
+    for (let at = 0; at < keys.length; at += RENEWED_AT_ONCE) {
       const some = keys.slice(at, at + RENEWED_AT_ONCE);
-      const counts = some.map((key) => this.#asking.has(key) ? "-" : this.#held.get(key) ?? 0);
+      const counts = some.map((key) => this.#countOf(key));
       const doubtful = some.filter((key) => !this.#asking.has(key));
       const args = [...this.#head(), ...counts];
       await call({ script: "renew", keys: some.map(withPrefix), args, read: readDone });
       for (const key of doubtful) this.#doubtful.delete(key);
     }
+  }
+
+  /** How many places of `key` we have; `-` for as many as Redis says. */
+  #countOf(key: string): number | "-" {
+    if (key === this.#own) return 1;
+    return this.#asking.has(key) ? "-" : this.#held.get(key) ?? 0;
   }
 }
 

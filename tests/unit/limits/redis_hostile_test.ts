@@ -8,6 +8,8 @@ const PLACE = holds(["conn total  ", 3]);
 const ATTEMPT = { watches: [{ key: "login client  192.0.2.1", rule: RULE, unless: null }], mark: "m" };
 const PASSWORD = "s3cret-of-redis";
 
+const keysOf = (command: readonly string[]) => command.slice(3, 3 + Number(command[2]));
+
 const list = (...items: readonly (string | number)[]) =>
   `*${items.length}\r\n` +
   items.map((item) => typeof item === "number" ? `:${item}\r\n` : `$${item.length}\r\n${item}\r\n`).join("");
@@ -167,6 +169,32 @@ Deno.test("a store that answers what nobody has asked is left", async () => {
   await postern.changed(1);
   assert.match(postern.changes[0]!, /nobody has asked/);
 });
+
+for (const open of [true, false]) {
+  Deno.test(`an outage in which ever new clients come has a bound in memory, and fails ${open ? "open" : "closed"}`, async () => {
+    let back = false;
+    const renewed = new Set<string>();
+    await using redis = new ScriptedRedis((command) => {
+      if (!back) return null;
+      if (command[0] === "EVALSHA") { for (const key of keysOf(command)) renewed.add(key); }
+      return goodAnswer(command);
+    });
+    await using postern = new Postern(targetOf(redis.port), { open });
+    await postern.changed(1);
+    const key = (client: number) => `conn client  ${client}`;
+    assert.deepEqual(await postern.store.admit(holds(["stays", 1])), open ? null : { over: "store" });
+    for (let client = 0; client < 70_000; client++) {
+      await postern.store.admit(holds([key(client), 1]));
+      postern.store.release([key(client)]);
+    }
+    back = true;
+    await postern.changed(2);
+    // The last ones are told, and so are those who are still there.
+    assert.ok(renewed.has("postern:" + key(69_999)));
+    if (open) assert.ok(renewed.has("postern:stays"));
+    assert.ok(renewed.size <= 65_538, `${renewed.size}`);
+  });
+}
 
 Deno.test("a name with any characters reaches the store as one argument", async () => {
   const keys: string[] = [];

@@ -19,6 +19,14 @@ async function takeAll(...posterns: readonly Postern[]): Promise<number> {
   }
 }
 
+/** Says one command to a Redis, as its operator does. */
+async function tell({ port }: RedisServer, command: string): Promise<void> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(command + "\r\n"));
+  await connection.read(new Uint8Array(64));
+  connection.close();
+}
+
 storeTests("the store in Redis", async (body) => {
   await using redis = await RedisServer.start();
   let now = 1_000_000;
@@ -195,12 +203,32 @@ peerTest("a Redis that forgets the scripts is asked over a new connection", ["re
   await using redis = await RedisServer.start();
   await using postern = await new Postern(targetOf(redis.port)).connected();
   assert.equal(await postern.store.admit(PLACE), null);
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port: redis.port });
-  await connection.write(new TextEncoder().encode("SCRIPT FLUSH\r\n"));
-  await connection.read(new Uint8Array(64));
-  connection.close();
+  await tell(redis, "SCRIPT FLUSH");
   assert.equal(await postern.store.admit(PLACE), null);
   assert.match(postern.changes[0]!, /NOSCRIPT/);
   await postern.changed(2);
   assert.equal(await takeAll(postern), 1);
 });
+
+for (
+  const [what, args, told, mended] of [
+    ["is a replica", ["--replicaof", "127.0.0.1", "1"], /READONLY/, "REPLICAOF NO ONE"],
+    ["is full", ["--maxmemory", "1"], /OOM/, "CONFIG SET maxmemory 0"],
+  ] as const
+) {
+  peerTest(
+    `a Redis that ${what} is away, before anybody asks, until it takes writes`,
+    ["redis-server"],
+    async () => {
+      await using redis = await RedisServer.start(...args);
+      await using postern = new Postern(targetOf(redis.port), { open: false });
+      await postern.changed(1);
+      assert.match(postern.changes[0]!, told);
+      assert.deepEqual(await postern.store.admit(PLACE), { over: "store" });
+      await tell(redis, mended);
+      await postern.changed(2);
+      assert.equal(await takeAll(postern), 3);
+      assert.deepEqual(postern.changes.slice(1), [null]);
+    },
+  );
+}
