@@ -82,11 +82,15 @@ async function served(
   }
 }
 
-/** Of the descriptors of the process those that are sockets: the runtime opens others when it first needs them. */
+/** Descriptors of the process that are sockets of TCP: the runtime opens others of its own when it first needs them. */
 function openSockets(): number {
+  const inodes = new Set<string>();
+  for (const line of Deno.readTextFileSync("/proc/self/net/tcp").split("\n")) {
+    inodes.add(`socket:[${line.trim().split(/\s+/)[9]}]`);
+  }
   return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
     try {
-      return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("socket:");
+      return inodes.has(Deno.readLinkSync(`/proc/self/fd/${name}`));
     } catch {
       // The one that the folder was read with.
       return false;
