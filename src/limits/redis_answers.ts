@@ -1,5 +1,5 @@
 /**
- * What the scripts answer, read strictly: a server that answers otherwise does not run them.
+ * What the scripts and our other commands answer, read strictly: a server that answers otherwise does not run them.
  *
  * @module
  */
@@ -56,6 +56,11 @@ export function readBegunBans(reply: RedisReply, { watches }: LoginAttempt): rea
 /** What the scripts answer that change places. @throws {Error} when it is no such answer. */
 export function readDone(reply: RedisReply): void {
   if (reply !== 1) throw noAnswer();
+}
+
+/** What a command answers that gives nothing back. @throws {Error} when it is no such answer. */
+export function readOk(reply: RedisReply): void {
+  if (reply !== "OK") throw noAnswer();
 }
 
 function listOf(reply: RedisReply, length?: number): readonly RedisValue[] {

@@ -95,10 +95,8 @@ export class ReplyReader {
   }
 
   #more(): undefined {
-    if (this.#taken + this.#end - this.#start >= MAX_REPLY_OCTETS) {
-      return this.#refuse("a reply that is too long");
-    }
-    return undefined;
+    const octets = this.#taken + this.#end - this.#start;
+    return octets >= MAX_REPLY_OCTETS ? this.#refuse(TOO_LONG) : undefined;
   }
 
   #refuse(fault: string): undefined {

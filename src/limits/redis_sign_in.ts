@@ -1,4 +1,5 @@
 import type { Connector, SocketAddress, Transport } from "../ports/transport.ts";
+import { readOk } from "./redis_answers.ts";
 import { RedisConnection } from "./redis_connection.ts";
 import { RedisError, type RedisReply } from "./redis_reply.ts";
 
@@ -29,9 +30,9 @@ export async function signIn(
     const reply = await connection.ask(["AUTH", ...user === null ? [] : [user], password ?? ""]);
     // Servers that do not know the command like to quote it, and the password in it.
     if (reply instanceof RedisError) throw new Error(`it refuses AUTH: ${authFault(reply.message)}`);
-    expectOk(reply);
+    readOk(reply);
   }
-  if (database !== 0) expectOk(good(await connection.ask(["SELECT", String(database)]), target));
+  if (database !== 0) readOk(good(await connection.ask(["SELECT", String(database)]), target));
   return connection;
 }
 
@@ -66,10 +67,6 @@ export function good(reply: RedisReply, { password }: Pick<RedisTarget, "passwor
   const { message } = reply;
   const repeats = password !== null && message.includes(password);
   throw new Error(repeats ? "an error that repeats the password" : message.slice(0, TOLD_UNITS));
-}
-
-function expectOk(reply: RedisReply): void {
-  if (reply !== "OK") throw new Error("it answers what is none of our answers");
 }
 
 /** What may be wrong with a sign-in, told in our own words. */
