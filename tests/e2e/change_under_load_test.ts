@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { PosternProcess } from "../support/postern_process.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { accepted, ScriptedCallout } from "../support/scripted_callout.ts";
 import { digestOf, SmtpSink } from "../support/smtp_sink.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -15,13 +16,6 @@ interface Found {
   readonly failures: string[];
   /** Connections that were reset before a word was said; the client tried again. */
   resets: number;
-}
-
-/** A port that was free a moment ago: two processes are to agree on it. */
-function freePort(): number {
-  const socket = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  socket.close();
-  return socket.addr.port;
 }
 
 /** Sends messages, each in a session of its own, until told to stop. */
@@ -67,7 +61,9 @@ async function withStage(
   await withTempDir(async (directory) => {
     await using sink = new SmtpSink();
     await using callout = new ScriptedCallout(() => accepted(sink.port));
-    const port = freePort();
+    // Two processes are to agree on it.
+    using reserved = await ReservedPort.take();
+    const { port } = reserved;
     const file = `${directory}/postern.yaml`;
     const write = async (server_name: string) => {
       const servers = [{ listen: `127.0.0.1:${port}${parameters}` }];

@@ -10,6 +10,7 @@ import {
   refused,
   ScriptedCallout,
 } from "../support/scripted_callout.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 import { ScriptedUpstream, type UpstreamDialogue } from "../support/scripted_upstream.ts";
 
@@ -23,12 +24,6 @@ function servers(...ports: readonly number[]): string {
     `Auth-Server: ${ports.map(() => "127.0.0.1").join(", ")}`,
     `Auth-Port: ${ports.join(", ")}`,
   );
-}
-
-/** A port where nobody listens. */
-function unusedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** A mail server that lets everybody in and says who it is. */
@@ -150,10 +145,10 @@ Deno.test("a mail server that refuses the credentials has decided", async () => 
 });
 
 Deno.test("a mail server that is not there comes last for the next clients", async () => {
-  const gone = unusedPort();
+  using gone = await ReservedPort.take();
   await using second = good("second");
   await withEdge({
-    callout: () => servers(gone, second.port),
+    callout: () => servers(gone.port, second.port),
     mail: () => ({ worker_processes: 1, xclient: "off" }),
   }, async ({ connect, postern }) => {
     for (let turn = 0; turn < 2; turn++) {
@@ -249,7 +244,9 @@ Deno.test("a client does not notice that the first auth service fails and the se
 });
 
 Deno.test("while no auth service can be reached clients are refused for now, without asking any", async () => {
-  const services = [unusedPort(), unusedPort()].map((port) => `127.0.0.1:${port}`);
+  using first = await ReservedPort.take();
+  using second = await ReservedPort.take();
+  const services = [first, second].map(({ port }) => `127.0.0.1:${port}`);
   await withEdge({
     callout: () => refused("nobody asks here"),
     mail: () => ({

@@ -3,6 +3,7 @@ import { installedNginx, NGINX_PACKAGES } from "../conformance/nginx_subject.ts"
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { within } from "../support/patience.ts";
 import { PosternProcess, runPostern } from "../support/postern_process.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { accepted, httpAnswer, refused, ScriptedCallout } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -89,12 +90,6 @@ async function converse(port: number): Promise<void> {
   }
 }
 
-/** A port that the kernel gave and took back: nginx takes no port 0. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** Lines about sessions, one session after the other, without what differs from run to run. */
 function masked(log: string): string[] {
   const connection = (line: string) => Number(/ \*(\d+) /.exec(line)?.[1]);
@@ -111,8 +106,10 @@ function masked(log: string): string[] {
 Deno.test("run --nginx-conf serves from an nginx configuration, with its pid file and its error_log", async () => {
   await using sink = new SmtpSink();
   await using callout = calloutOf(() => sink.port, () => 1);
+  // nginx takes no port 0.
+  using listen = await ReservedPort.take();
   await withTempDir(async (prefix) => {
-    await writeConfiguration({ prefix, listen: freePort(), callout: callout.port });
+    await writeConfiguration({ prefix, listen: listen.port, callout: callout.port });
     const postern = await PosternProcess.startWith(["--nginx-conf", "conf/nginx.conf", "-p", prefix]);
     try {
       await Deno.stat(`${prefix}/logs/nginx.pid`);
@@ -162,16 +159,16 @@ Deno.test({
   ignore: version === null && Deno.env.get("POSTERN_REQUIRE_PEERS") !== "1",
   async fn() {
     await using sink = new SmtpSink();
-    const refusing = freePort();
-    await using callout = calloutOf(() => sink.port, () => refusing);
+    using refusing = await ReservedPort.take();
+    await using callout = calloutOf(() => sink.port, () => refusing.port);
+    using listen = await ReservedPort.take();
     const logs: string[][] = [];
     for (const start of [startNginx, startPostern]) {
       await withTempDir(async (prefix) => {
-        const listen = freePort();
-        await writeConfiguration({ prefix, listen, callout: callout.port });
-        const stop = await start(prefix, listen);
+        await writeConfiguration({ prefix, listen: listen.port, callout: callout.port });
+        const stop = await start(prefix, listen.port);
         try {
-          await converse(listen);
+          await converse(listen.port);
         } finally {
           await stop();
         }

@@ -1,21 +1,18 @@
 import assert from "node:assert/strict";
 import { withEdge } from "../support/edge.ts";
 import { peerPath, peerTest, runPeer } from "../support/peers.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { accepted } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
 import { within } from "../support/patience.ts";
 
 const PEERS = ["smtp-source", "smtp-sink"] as const;
 
-/** A port that nobody listened on a moment ago: smtp-sink cannot ask the kernel for one. */
-function unusedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** Runs smtp-sink with `args` while `body` runs, and answers what it printed. */
 async function withSmtpSink(args: readonly string[], body: (port: number) => Promise<void>): Promise<void> {
-  const port = unusedPort();
+  // smtp-sink cannot ask the kernel for one.
+  using reserved = await ReservedPort.take();
+  const { port } = reserved;
   const child = new Deno.Command(peerPath("smtp-sink"), {
     // As root it insists on giving its privileges away.
     args: [...Deno.uid() === 0 ? ["-u", "nobody"] : [], ...args, `127.0.0.1:${port}`, "511"],

@@ -1,31 +1,41 @@
 import { dialable } from "./dialable.ts";
 import { within } from "./patience.ts";
 import { peerPath } from "./peers.ts";
+import { ReservedPort } from "./reserved_port.ts";
 
 /** A redis-server of its own, which keeps nothing; stopped and started on one port. */
 export class RedisServer {
   readonly port: number;
+  readonly #reserved: ReservedPort;
   readonly #args: readonly string[];
   #child: Deno.ChildProcess | null = null;
 
-  private constructor(port: number, args: readonly string[]) {
-    this.port = port;
+  private constructor(reserved: ReservedPort, args: readonly string[]) {
+    this.port = reserved.port;
+    this.#reserved = reserved;
     this.#args = args;
   }
 
   /** Starts one on a port that the kernel chose; `args` are more of its arguments. */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const port = freePort();
-    const server = new RedisServer(port, ["--port", `${port}`, ...args]);
+    const reserved = await ReservedPort.take();
+    const server = new RedisServer(reserved, ["--port", `${reserved.port}`, ...args]);
     await server.start();
     return server;
   }
 
   /** The same with TLS on its port. */
   static async startTls(certificate: string, key: string, args: readonly string[]): Promise<RedisServer> {
-    const port = freePort();
+    const reserved = await ReservedPort.take();
     const tls = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"];
-    const server = new RedisServer(port, ["--port", "0", "--tls-port", `${port}`, ...tls, ...args]);
+    const server = new RedisServer(reserved, [
+      "--port",
+      "0",
+      "--tls-port",
+      `${reserved.port}`,
+      ...tls,
+      ...args,
+    ]);
     await server.start();
     return server;
   }
@@ -67,12 +77,6 @@ export class RedisServer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+    this.#reserved[Symbol.dispose]();
   }
-}
-
-/** The kernel chooses ports from above for long before it gives one out again. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return (listener.addr as Deno.NetAddr).port;
 }

@@ -5,6 +5,7 @@ import type { AuthAnswer } from "../../../src/ports/auth_backend.ts";
 import type { SocketAddress } from "../../../src/ports/transport.ts";
 import { within } from "../../support/patience.ts";
 import { PeerServer } from "../../support/peer_server.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 import {
   accepted,
   type CalloutAnswer,
@@ -283,9 +284,8 @@ Deno.test("HttpBackend answers aborted as soon as the session ends", async () =>
 });
 
 Deno.test("HttpBackend fails with connect where nothing listens", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  using nobody = await ReservedPort.take();
+  const { port } = nobody;
   const { backend, ask } = makeBackend({ kind: "tcp", host: "127.0.0.1", port });
   assertFailed(await ask(), "connect", new RegExp(`connection to the auth service, got: .*${port}.*refused`));
   backend.close();

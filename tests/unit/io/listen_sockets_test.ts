@@ -4,6 +4,7 @@ import { createDialer } from "../../../src/io/dialer.ts";
 import { ListenError } from "../../../src/io/listener.ts";
 import { ListenSockets } from "../../../src/io/listen_sockets.ts";
 import type { SocketAddress } from "../../../src/ports/transport.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 import { octets, onTcp, readToEnd, text } from "./pair.ts";
 
 const never = new AbortController().signal;
@@ -34,15 +35,9 @@ async function take(
   return prepared.addresses;
 }
 
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const socket = Deno.listen({ hostname: "::", port: 0 });
-  socket.close();
-  return (socket.addr as Deno.NetAddr).port;
-}
-
 Deno.test("both wildcards and specific addresses may share a port", async () => {
-  const port = freePort();
+  using reserved = await ReservedPort.take();
+  const { port } = reserved;
   const sockets = newSockets();
   const hosts = ["127.0.0.1", "0.0.0.0", "::", "::1"];
   await take(sockets, hosts.map((host) => onTcp(host, port)), hosts);
@@ -54,7 +49,8 @@ Deno.test("both wildcards and specific addresses may share a port", async () => 
 });
 
 Deno.test("a specific IPv6 address does not share the IPv4 wildcard's socket", async () => {
-  const port = freePort();
+  using reserved = await ReservedPort.take();
+  const { port } = reserved;
   const sockets = newSockets();
   const hosts = ["::1", "0.0.0.0", "127.0.0.1"];
   await take(sockets, hosts.map((host) => onTcp(host, port)), hosts);
@@ -65,7 +61,8 @@ Deno.test("a specific IPv6 address does not share the IPv4 wildcard's socket", a
 });
 
 Deno.test("IPv4 in IPv6 is IPv4, for the wildcard alone too", async () => {
-  const port = freePort();
+  using reserved = await ReservedPort.take();
+  const { port } = reserved;
   const sockets = newSockets();
   await take(sockets, [onTcp("::", port)], ["any"]);
   assert.equal(await ownerAt(tcp("127.0.0.1", port)), "any");
@@ -107,7 +104,8 @@ const CHANGES: readonly (readonly [
 
 for (const [name, before, after, owners] of CHANGES) {
   Deno.test(`a change of the listeners: ${name}`, async () => {
-    const port = freePort();
+    using reserved = await ReservedPort.take();
+    const { port } = reserved;
     const sockets = newSockets();
     await take(sockets, before.map((host) => onTcp(host, port)), before.map((host) => `old ${host}`));
     await take(sockets, after.map((host) => onTcp(host, port)), after.map((host) => `new ${host}`));
@@ -138,7 +136,8 @@ Deno.test("prepare() opens all or none, and abort() leaves all as it was", async
   const sockets = newSockets();
   const [address] = await take(sockets, [onTcp("127.0.0.1")], ["old"]);
   assert.ok(address?.kind === "tcp");
-  const free = freePort();
+  using reserved = await ReservedPort.take();
+  const { port: free } = reserved;
   const kept = onTcp("127.0.0.1", address.port);
   const denied = [kept, onTcp("127.0.0.1", free), onTcp("192.0.2.1", free)];
   await assert.rejects(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { ConnectionError } from "../../../src/ports/transport.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
 
 const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
@@ -65,9 +66,8 @@ Deno.test("a peer that is gone is a reset", async () => {
 
 Deno.test("connect() says why it failed", async () => {
   const dialer = createDialer();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
+  using nobody = await ReservedPort.take();
+  const { port } = nobody;
   const signal = new AbortController().signal;
   const tcp = { kind: "tcp", host: "127.0.0.1", port } as const;
   await assert.rejects(dialer.connect(tcp, signal), codeOf("refused"));

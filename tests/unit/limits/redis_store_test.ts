@@ -3,6 +3,7 @@ import type { RedisTarget } from "../../../src/limits/redis_sign_in.ts";
 import { within } from "../../support/patience.ts";
 import { peerTest } from "../../support/peers.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { Postern, targetOf } from "./redis_postern.ts";
 import { holds, storeTests } from "./store_cases.ts";
@@ -40,10 +41,12 @@ peerTest("Posterns that share a Redis count together, with its own time", ["redi
   await using second = await new Postern(targetOf(redis.port)).connected();
   const asked = { ...PLACE, rates: [{ key: "r", count: 1, perMs: 3_600_000, burst: 49 }] };
   const wide = { ...asked, holds: [{ key: "conn total  ", most: 40 }] };
+  // Who of the two gets more of the rest is nobody's to say.
+  assert.equal(await first.store.admit(wide), null);
   const answers = await Promise.all(
     Array.from({ length: 200 }, (_, turn) => (turn % 2 === 0 ? first : second).store.admit(wide)),
   );
-  assert.equal(answers.filter((answer) => answer === null).length, 40);
+  assert.equal(answers.filter((answer) => answer === null).length, 39);
   assert.deepEqual(await first.store.admit(wide), { over: "hold", index: 0 });
   // The release is on its way before this is asked on the same connection.
   first.store.release(["conn total  "]);
@@ -65,10 +68,8 @@ peerTest(
 );
 
 Deno.test("a store that was never there sends away at once who comes while it is tried for the first time", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  await using postern = new Postern(targetOf(port), { open: false, timeoutMs: 600_000 });
+  using nobody = await ReservedPort.take();
+  await using postern = new Postern(targetOf(nobody.port), { open: false, timeoutMs: 600_000 });
   const answer = await within(postern.store.admit(PLACE), () => "it waits");
   assert.deepEqual([answer?.over, postern.unanswered], ["store", 1]);
 });

@@ -5,6 +5,7 @@ import {
   registryAnswers,
   type Surroundings,
 } from "../../../scripts/choose_imports.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 
 interface Given {
   readonly forced?: string;
@@ -92,10 +93,8 @@ Deno.test("registryAnswers() is false when nobody answers in time", async () => 
 });
 
 Deno.test("registryAnswers() is false when nobody listens", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  assert.equal(await registryAnswers(`http://127.0.0.1:${port}/`, 20_000), false);
+  using nobody = await ReservedPort.take();
+  assert.equal(await registryAnswers(`http://127.0.0.1:${nobody.port}/`, 20_000), false);
 });
 
 /** Runs the script itself in `cwd`, without the network. */
