@@ -71,13 +71,11 @@ export class BareEngine {
     return this.#flush();
   }
 
-  /** Says the last, waits until something comes, and closes. */
+  /** Says the last, and closes. */
   async part(octets: Uint8Array): Promise<void> {
     this.#engine.send(octets);
     this.#engine.end();
     await this.#flush();
-    await this.#below.closeWrite();
-    await this.#below.read(this.#buffer);
     this.close();
   }
 

@@ -25,7 +25,7 @@ export async function closeLingering(transport: Transport, clock: Clock): Promis
 }
 
 /** Throws input away until the peer ends its direction, somebody closes the connection, or it is too much. Never rejects. */
-export async function readToEnd(transport: Transport): Promise<void> {
+async function readToEnd(transport: Transport): Promise<void> {
   try {
     const sink = new Uint8Array(LINGER_READ_OCTETS);
     let octets = 0;

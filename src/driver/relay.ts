@@ -5,7 +5,7 @@
  */
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
-import { closeLingering, LINGER_MS, readToEnd } from "./linger.ts";
+import { closeLingering, LINGER_MS } from "./linger.ts";
 import type { GuardedFlow } from "./guarded_flow.ts";
 import { type BufferPool, SMALL_OCTETS } from "./buffer_pool.ts";
 
@@ -122,9 +122,7 @@ export async function relay(
       parted = true;
       // The mail server closes first, as it has said: then no port of ours is kept for late segments of the connection.
       deadline.arm(LINGER_MS);
-      // A client in TLS says that it ends, which must be read: else the kernel resets the connection, and what is on its
-      // way with it. It is only waited for, as nothing of it is answered.
-      if (client.end !== undefined) await readToEnd(client);
+      // A client in TLS says that it ends as well, but it has heard everything by then, and nobody waits for that.
       return client.close();
     }
     endedBy ??= "client";

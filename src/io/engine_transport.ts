@@ -9,7 +9,7 @@ import {
 } from "./connection_errors.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import type { EngineEvents, EngineMaker, TlsEngine } from "./tls_engine.ts";
-import { alertFor, isAlert } from "./tls_alerts.ts";
+import { alertFor } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
 /** Three TLS records at a time: one write below them, and less than the engine holds. */
@@ -23,9 +23,6 @@ const ROOMY_OCTETS = 2048;
 
 /** The version whose handshake is done when the client has finished. */
 const TICKETS_LAST = "TLSv1.3";
-
-/** Octets that are read of a peer who goes on after our last word. */
-const LATE_OCTETS = 1_048_576;
 
 const NOTHING = new Uint8Array(0);
 
@@ -66,10 +63,6 @@ export class EngineTransport implements Transport, EngineEvents {
   #writeEnded = false;
   /** Whether its readers had room for more than commands. */
   #roomy = false;
-  /** Whether the last word is said: nothing that comes is decrypted any more. */
-  #parted = false;
-  /** Octets that came since. */
-  #late = 0;
 
   /** @throws {Error} when the runtime cannot start TLS. */
   constructor(plain: Transport, makeEngine: EngineMaker) {
@@ -184,12 +177,10 @@ export class EngineTransport implements Transport, EngineEvents {
     if (last > 0) await this.write(bytes.subarray(0, last));
     this.#encrypt(bytes.subarray(last));
     this.#writeEnded = true;
-    this.#parted = true;
     this.#engine.end();
     await this.#flush();
     this.#assertSent();
-    // Not for all TLS libraries close_notify alone is an end.
-    await this.#plain.closeWrite();
+    this.close();
   }
 
   async closeWrite(): Promise<void> {
@@ -268,19 +259,12 @@ export class EngineTransport implements Transport, EngineEvents {
   #takeBelow(count: number | null): Promise<void> | undefined {
     const buffer = this.#readOver();
     if (this.#closed) throw closedError();
-    if (!this.#parted) this.#engine.receive(count === null ? null : buffer.subarray(0, count));
-    else this.#readLate(buffer, count);
+    this.#engine.receive(count === null ? null : buffer.subarray(0, count));
     if (count !== null) this.#buffers.filled(count);
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
     // reader waits for a writer: it would never read again when the peer waits for us in the same way.
     return this.#failed ? this.#flush() : undefined;
-  }
-
-  /** As a rule the client answers our last word with its own (close_notify), and is then read no further. */
-  #readLate(buffer: Uint8Array, count: number | null): void {
-    this.#late += count ?? 0;
-    if (count === null || this.#late > LATE_OCTETS || isAlert(buffer, count)) this.#received.end();
   }
 
   #encrypt(clear: Uint8Array): void {

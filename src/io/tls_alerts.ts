@@ -1,5 +1,5 @@
 /**
- * Alerts on the wire: those that we make, and those of a peer that nobody decrypts.
+ * Alerts on the wire that we make.
  *
  * What a peer is told of a handshake that failed before we have sent anything: alerts are plaintext until then. `node:tls`
  * tells nothing over a stream, and its engine tells those who offer TLS 1.1 no more than "handshake failure".
@@ -22,13 +22,4 @@ export function alertFor(error: unknown): Uint8Array | null {
   const text = error instanceof Error ? error.message : "";
   const description = ALERTS.find(([pattern]) => pattern.test(text))?.[1];
   return description === undefined ? null : Uint8Array.of(21, 3, 3, 0, 2, 2, description); // alert record, version 3.3, fatal
-}
-
-/** An alert in TLS 1.3 (RFC 8446 §5.2): the header, the alert, its true type, and the tag that all its ciphers have. */
-const ENCRYPTED_ALERT_OCTETS = 5 + 2 + 1 + 16;
-
-/** Whether the first `count` octets are one encrypted alert; TLS 1.3 hides the type, so by their number. */
-export function isAlert(octets: Uint8Array, count: number): boolean {
-  if (count < 5 || count !== 5 + octets[3]! * 256 + octets[4]!) return false;
-  return octets[0] === 21 || octets[0] === 23 && count === ENCRYPTED_ALERT_OCTETS;
 }

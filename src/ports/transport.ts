@@ -74,8 +74,8 @@ export interface Transport {
   /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
   closeWrite(): Promise<void>;
   /**
-   * Does {@linkcode write} and {@linkcode closeWrite} in one, where that is cheaper: close_notify goes out with `bytes`.
-   * Afterwards what the peer still says is not decrypted: a read only waits for its end, or until it is too much.
+   * Does {@linkcode write} and {@linkcode close} in one, where that is cheaper: close_notify goes out with `bytes` (RFC
+   * 8446 §6.1). For a peer that has said that nothing follows: what it sends all the same is not read.
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   end?(bytes: Uint8Array): Promise<void>;

@@ -250,20 +250,23 @@ Deno.test("a relay that is idle for proxy_timeout: the client is told 421, or le
 });
 
 Deno.test("after QUIT: a client that was told 221 is let go at once, and the mail server when it has ended, too", async () => {
-  for (const ends of [true, false]) {
-    await withBench({}, async (bench) => {
-      const upstream = await bench.relaying();
-      await quits(bench, upstream);
-      await bench.client.expectEnd();
-      await bench.clock.armedFor(2_000);
-      assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, false]);
-      if (ends) await upstream.transport.closeWrite();
-      else bench.clock.advance(2_000);
-      await upstream.expectEnd();
-      assert.equal(await bench.outcome(), "relayed");
-      assert.deepEqual(bench.sessions[0]?.relayEndedBy, "upstream");
-      assert.equal(bench.events().includes("relay_lost"), false);
-    });
+  for (const options of [{}, { ssl: true, tlsEnds: true }] as const) {
+    for (const ends of [true, false]) {
+      await withBench(options, async (bench) => {
+        if ("ssl" in options) await secured(bench);
+        const upstream = await bench.relaying();
+        await quits(bench, upstream);
+        await bench.client.expectEnd();
+        await bench.clock.armedFor(2_000);
+        assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, false]);
+        if (ends) await upstream.transport.closeWrite();
+        else bench.clock.advance(2_000);
+        await upstream.expectEnd();
+        assert.equal(await bench.outcome(), "relayed");
+        assert.deepEqual(bench.sessions[0]?.relayEndedBy, "upstream");
+        assert.equal(bench.events().includes("relay_lost"), false);
+      });
+    }
   }
 });
 
@@ -389,33 +392,6 @@ Deno.test("after QUIT in TLS the client ends the connection as ever", async () =
     await bench.client.expectEnd();
     assert.equal(await bench.outcome(), "relayed");
   });
-});
-
-Deno.test("after QUIT in TLS that ends with its last word the client is waited for, but no longer than 2 seconds", async () => {
-  for (const client of ["ends", "says more, and ends", "is reset", "is silent"]) {
-    for (const first of ["client", "mail server"]) {
-      await withBench({ ssl: true, tlsEnds: true }, async (bench) => {
-        await secured(bench);
-        const upstream = await bench.relaying();
-        await quits(bench, upstream);
-        // Nobody waits for the mail server to end its connection.
-        await bench.client.expectEnd();
-        await bench.clock.armedFor(2_000);
-        assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [false, false]);
-        if (first === "mail server") await upstream.transport.closeWrite();
-        if (client === "says more, and ends") await bench.client.send("NOOP\r\n");
-        if (client === "is reset") bench.client.transport.cut();
-        else if (client === "is silent") bench.clock.advance(2_000);
-        else await bench.client.transport.closeWrite();
-        if (first === "client") await upstream.transport.closeWrite();
-        await upstream.expectEnd();
-        assert.equal(await bench.outcome(), "relayed");
-        assert.deepEqual(bench.sessions[0]?.relayEndedBy, "upstream");
-        assert.equal(bench.events().includes("relay_lost"), false);
-        assert.deepEqual([bench.near.closed, bench.dialled[0]!.closed], [true, true]);
-      });
-    }
-  }
 });
 
 Deno.test("after QUIT in TLS that ends with its last word, what is no 221 is not the last word", async () => {

@@ -130,7 +130,7 @@ export async function acceptHandshake(plain: Transport, facts: TlsFacts, ends = 
     }
   }
   await plain.write(encodeLatin1(SERVER_HELLO));
-  const end = (bytes: Uint8Array) => plain.write(bytes).then(() => plain.closeWrite());
+  const end = (bytes: Uint8Array) => plain.write(bytes).then(() => plain.close());
   return new Disguised(plain, { tls: facts, ...(ends && { end }) });
 }
 
