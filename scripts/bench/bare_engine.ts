@@ -57,9 +57,10 @@ export class BareEngine {
       if (this.#ended) return null;
       const count = await this.#below.read(this.#buffer);
       if (count === null) return null;
-      this.#engine.receive(this.#buffer.subarray(0, count));
+      const octets = this.#engine.receive(this.#buffer.subarray(0, count), into);
       // What TLS 1.3 has to say when the handshake is done, goes out with what is written next.
       if (!this.#engine.established) await this.#flush();
+      if (octets > 0) return octets;
     }
     const clear = this.#clear.shift()!;
     into.set(clear);

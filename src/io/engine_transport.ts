@@ -53,6 +53,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #reading: Uint8Array | null = null;
   /** Where the reader wants it. */
   #into: Uint8Array = NOTHING;
+  /** How much of what was heard last is there. */
+  #placed = 0;
   // What is done when reads and writes have settled, made at the first of them.
   #heard: ((count: number | null) => number | null | Promise<number | null>) | null = null;
   #lost: ((error: unknown) => never) | null = null;
@@ -108,7 +110,7 @@ export class EngineTransport implements Transport, EngineEvents {
     const ofClient = this.#engine.role === "server";
     let heard = first !== null && first.length > 0;
     try {
-      if (heard) this.#engine.receive(first);
+      if (heard) this.#engine.receive(first, NOTHING);
       while (!this.#engine.established) {
         await this.#flush();
         if (this.#received.take(NOTHING) === null) throw connectionLost("finish the TLS handshake");
@@ -209,7 +211,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #takeHeard(count: number | null): number | null | Promise<number | null> {
     const into = this.#into;
     this.#into = NOTHING;
-    const alerted = this.#takeBelow(count);
+    const alerted = this.#takeBelow(count, into);
+    if (this.#placed > 0) return this.#placed;
     const octets = alerted === undefined ? this.#take(into) : undefined;
     return octets === undefined ? this.#readOn(into, alerted) : octets;
   }
@@ -232,7 +235,7 @@ export class EngineTransport implements Transport, EngineEvents {
     } catch (error) {
       return this.#dropBelow(error);
     }
-    await this.#takeBelow(count);
+    await this.#takeBelow(count, NOTHING);
     return count;
   }
 
@@ -255,11 +258,14 @@ export class EngineTransport implements Transport, EngineEvents {
     return buffer;
   }
 
-  /** Lets the engine have what came from below. Settles when the alert that comes of it is sent; undefined for none. */
-  #takeBelow(count: number | null): Promise<void> | undefined {
+  /**
+   * Lets the engine have what came from below, and put what it makes of it into `into`. Settles when the alert that comes
+   * of it is sent; undefined for none.
+   */
+  #takeBelow(count: number | null, into: Uint8Array): Promise<void> | undefined {
     const buffer = this.#readOver();
     if (this.#closed) throw closedError();
-    this.#engine.receive(count === null ? null : buffer.subarray(0, count));
+    this.#placed = this.#engine.receive(count === null ? null : buffer.subarray(0, count), into);
     if (count !== null) this.#buffers.filled(count);
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no

@@ -10,6 +10,7 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
+import process from "node:process";
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { TlsFacts } from "../ports/transport.ts";
@@ -24,6 +25,7 @@ interface Handle {
   start(): number;
   readStart(): number;
   readBuffer(encrypted: Uint8Array): void;
+  useUserBuffer(into: Uint8Array): void;
   emitEof(): void;
   drainEncOut(): ArrayBuffer | null | undefined;
   writeBuffer(request: object, clear: Uint8Array): number;
@@ -40,6 +42,7 @@ interface Handle {
   onhandshakestart: () => void;
   onhandshakedone: (this: Handle) => void;
   onerror: (this: Handle, error: Error) => void;
+  /** Without octets: they are in the user's buffer, or there are no more. */
   onread: (this: Handle, clear: ArrayBuffer | undefined) => void;
   /** Ours: whose handle it is. */
   engine: TlsEngine;
@@ -71,6 +74,32 @@ const METHODS_OF = {
   server: ["initServerTls", "setAlpnProtocols"],
   client: ["initClientTls", "verifyError"],
 } as const satisfies Record<TlsRole, readonly (keyof Handle)[]>;
+
+/** What the runtime says of the read that it tells of: how many octets are in the user's buffer, negative at the end. */
+interface ReadState {
+  readonly streamBaseState: { readonly [field: number]: number };
+  readonly kReadBytesOrError: number;
+}
+
+/** Null where the runtime does not say it: then it gives what is decrypted in an array of its own. */
+const READ_STATE = readState();
+
+function readState(): ReadState | null {
+  try {
+    const { binding } = process as unknown as { binding(name: string): Partial<ReadState> };
+    const { streamBaseState, kReadBytesOrError } = binding.call(process, "stream_wrap");
+    if (streamBaseState === undefined || kReadBytesOrError === undefined) return null;
+    return { streamBaseState, kReadBytesOrError };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The user's buffer of every handle of the thread while nobody reads: what is decrypted then is copied at once. So no
+ * handle ever holds a buffer whose owner has gone on.
+ */
+const NOBODYS = new Uint8Array(65_536);
 
 /** The handle's way to tell when a write is done, which here is when its octets have been taken. */
 const REQUEST = {};
@@ -104,7 +133,7 @@ function nothing(): void {}
 
 /** What an engine tells, always within a call of its own methods. */
 export interface EngineEvents {
-  /** Decrypted octets; they are the receiver's. */
+  /** Decrypted octets that had no room where the caller wanted them; they are the receiver's. */
   received(clear: Uint8Array): void;
   /** The peer has said that nothing follows (close_notify), or its stream has ended. */
   ended(): void;
@@ -117,6 +146,9 @@ export class TlsEngine {
   readonly role: TlsRole;
   readonly #handle: Handle;
   readonly #events: EngineEvents;
+  /** Where the caller of `receive` wants what is decrypted; null once something is there. */
+  #into: Uint8Array | null = null;
+  #placed = 0;
   #established = false;
   #released = false;
 
@@ -137,6 +169,7 @@ export class TlsEngine {
     handle.onhandshakedone = TlsEngine.#onHandshakeDone;
     handle.onerror = TlsEngine.#onError;
     handle.onread = TlsEngine.#onRead;
+    if (READ_STATE !== null) handle.useUserBuffer(NOBODYS);
     if (handle.start() !== 0 || handle.readStart() !== 0) {
       throw new Error("Cannot start TLS: the runtime does not begin");
     }
@@ -153,8 +186,19 @@ export class TlsEngine {
   }
 
   static #onRead(this: Handle, clear: ArrayBuffer | undefined): void {
-    if (clear === undefined) this.engine.#events.ended();
-    else this.engine.#events.received(new Uint8Array(clear));
+    const { engine } = this;
+    if (clear !== undefined) return engine.#events.received(new Uint8Array(clear));
+    const octets = READ_STATE === null ? -1 : READ_STATE.streamBaseState[READ_STATE.kReadBytesOrError]!;
+    if (octets < 0) engine.#events.ended();
+    else if (engine.#into === null) engine.#events.received(NOBODYS.slice(0, octets));
+    else engine.#place(octets);
+  }
+
+  /** The caller's buffer has `octets`; more of them must not overwrite it. */
+  #place(octets: number): void {
+    this.#into = null;
+    this.#placed = octets;
+    this.#handle.useUserBuffer(NOBODYS);
   }
 
   /** Whether the handshake is done. */
@@ -162,10 +206,25 @@ export class TlsEngine {
     return this.#established;
   }
 
-  /** Takes what came from the peer; null at its end. */
-  receive(encrypted: Uint8Array | null): void {
-    if (encrypted === null) this.#handle.emitEof();
-    else this.#handle.readBuffer(encrypted);
+  /**
+   * Takes what came from the peer; null at its end. Puts what it has decrypted into `into`, where the runtime can, and
+   * says how many octets that are. What has no room there is told as received: it follows.
+   */
+  receive(encrypted: Uint8Array | null, into: Uint8Array): number {
+    const handle = this.#handle;
+    const placing = READ_STATE !== null && into.length > 0;
+    this.#placed = 0;
+    if (placing) {
+      this.#into = into;
+      handle.useUserBuffer(into);
+    }
+    try {
+      if (encrypted === null) handle.emitEof();
+      else handle.readBuffer(encrypted);
+    } finally {
+      if (placing && this.#into !== null) this.#place(0);
+    }
+    return this.#placed;
   }
 
   /** Encrypts `clear`, at most 48 KiB, all of which is taken; for {@linkcode takeEncrypted}. */

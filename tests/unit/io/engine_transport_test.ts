@@ -130,6 +130,58 @@ for (
   }
 }
 
+for (const version of VERSIONS) {
+  Deno.test(`every reader gets what comes next, into its own buffer, whatever has room in it (${version})`, async () => {
+    const { client, server, close } = await pairOf(version);
+    const sent = patternOctets(400_000);
+    const sizes = [1, 64, 65, 1_000, 16_384, 16_385, 65_536, 150_000];
+    const writing = (async () => {
+      for (let from = 0, turn = 0; from < sent.length; turn++) {
+        const to = Math.min(sent.length, from + sizes[turn % sizes.length]!);
+        await client.write(sent.subarray(from, to));
+        from = to;
+      }
+      await client.closeWrite();
+    })();
+    const heard: { readonly into: Uint8Array; readonly from: number; readonly octets: number }[] = [];
+    let from = 0;
+    for (let turn = 0;; turn++) {
+      const into = new Uint8Array(sizes[(turn * 3 + 1) % sizes.length]!).fill(0xff);
+      const octets = await server.read(into);
+      if (octets === null) break;
+      heard.push({ into, from, octets });
+      from += octets;
+    }
+    await writing;
+    assert.equal(from, sent.length);
+    // Nor has anything been written into a buffer that was read into before, or behind what was told.
+    for (const { into, from, octets } of heard) {
+      assert.deepEqual(into.subarray(0, octets), sent.subarray(from, from + octets));
+      assert.ok(into.subarray(octets).every((octet) => octet === 0xff));
+    }
+    close();
+  });
+
+  Deno.test(`a record that is not authentic is not read, nor what came with it (${version})`, async () => {
+    const { server, client, plain, close } = await pairOf(version);
+    const records: Uint8Array[] = [];
+    const write = plain.client.write.bind(plain.client);
+    plain.client.write = (bytes) => {
+      records.push(bytes.slice());
+      return Promise.resolve();
+    };
+    await client.write(octets("RSET\r\n"));
+    await client.write(octets("NOOP\r\n"));
+    const forged = new Uint8Array(await new Blob(records as BlobPart[]).arrayBuffer());
+    forged[forged.length - 1]! ^= 1;
+    await write(forged);
+    const into = new Uint8Array(100).fill(0xff);
+    for (let turn = 0; turn < 2; turn++) await assert.rejects(server.read(into), codeOf("tls"));
+    assert.ok(into.every((octet) => octet === 0xff));
+    close();
+  });
+}
+
 Deno.test("a reader that has room for it gets a short message with one read", async () => {
   const { client, server, reads, close } = await pairOf("TLSv1.3");
   const message = patternOctets(1_000);
