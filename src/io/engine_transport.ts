@@ -38,7 +38,7 @@ export class EngineTransport implements Transport, EngineEvents {
   readonly #engine: TlsEngine;
   readonly #received = new ReceivedOctets();
   readonly #buffers = new ReadBuffers(HANDSHAKE_OCTETS);
-  /** Settles when all that the engine has made is written; never rejects. */
+  /** Settles when all that the engine has made is written; rejects when it cannot be. */
   #sending: Promise<void> | null = null;
   /** Whether the engine has made more since the write that is under way began. */
   #moreToSend = false;
@@ -58,9 +58,8 @@ export class EngineTransport implements Transport, EngineEvents {
   // What is done when reads and writes have settled, made at the first of them.
   #heard: ((count: number | null) => number | null | Promise<number | null>) | null = null;
   #lost: ((error: unknown) => never) | null = null;
-  #sent: (() => void) | null = null;
   #written: (() => Promise<void> | undefined) | null = null;
-  #notWritten: ((error: unknown) => void) | null = null;
+  #notWritten: ((error: unknown) => never) | null = null;
   #closed = false;
   #writeEnded = false;
   /** Whether its readers had room for more than commands. */
@@ -112,7 +111,7 @@ export class EngineTransport implements Transport, EngineEvents {
     try {
       if (heard) this.#engine.receive(first, NOTHING);
       while (!this.#engine.established) {
-        await this.#flush();
+        await this.#flushForNobody();
         if (this.#received.take(NOTHING) === null) throw connectionLost("finish the TLS handshake");
         if (await this.#readBelow() !== null) heard = true;
       }
@@ -121,11 +120,11 @@ export class EngineTransport implements Transport, EngineEvents {
       const facts = this.#engine.facts();
       // In TLS 1.2 the client awaits what the engine has made now. In TLS 1.3 that is only tickets to resume the session
       // with (RFC 8446 §4.6.1), for which nobody waits: they go out with what is written next.
-      if (ofClient && facts.protocol !== TICKETS_LAST) await this.#flush();
+      if (ofClient && facts.protocol !== TICKETS_LAST) await this.#flushForNobody();
       this.#facts = judge === null ? facts : { ...facts, ...await judge(this.#engine, facts) };
       if (this.#closed) throw closedError();
       // In TLS 1.3 the server awaits our end of the handshake, if it is one that we speak with.
-      if (!ofClient) await this.#flush();
+      if (!ofClient) await this.#flushForNobody();
     } catch (error) {
       this.close();
       // Clients that only look whether somebody listens do no more.
@@ -160,9 +159,7 @@ export class EngineTransport implements Transport, EngineEvents {
     if (bytes.length > WRITE_OCTETS) return this.#writeInParts(bytes);
     try {
       this.#encrypt(bytes);
-      const sending = this.#flush();
-      if (sending === undefined) return Promise.resolve();
-      return sending.then(this.#sent ??= () => this.#assertSent());
+      return this.#flush() ?? Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -181,7 +178,6 @@ export class EngineTransport implements Transport, EngineEvents {
     this.#writeEnded = true;
     this.#engine.end();
     await this.#flush();
-    this.#assertSent();
     this.close();
   }
 
@@ -189,7 +185,7 @@ export class EngineTransport implements Transport, EngineEvents {
     if (this.#closed || this.#writeEnded) return;
     this.#writeEnded = true;
     this.#engine.end();
-    await this.#flush();
+    await this.#flushForNobody();
     await this.#plain.closeWrite();
   }
 
@@ -270,21 +266,21 @@ export class EngineTransport implements Transport, EngineEvents {
     // The alert goes out before the connection is closed. Else the engine has nothing to say once the handshake is
     // done, but for an answer to a change of keys, which goes out with what is written next (RFC 8446 §4.6.3). So no
     // reader waits for a writer: it would never read again when the peer waits for us in the same way.
-    return this.#failed ? this.#flush() : undefined;
+    return this.#failed ? this.#flushForNobody() : undefined;
   }
 
   #encrypt(clear: Uint8Array): void {
     if (this.#closed || this.#writeEnded) throw closedError();
-    this.#assertSent();
+    if (this.#sendError !== null) throw this.#sendError;
     if (this.#failed || clear.length > 0 && !this.#engine.send(clear)) throw connectionLost("write");
   }
 
-  #assertSent(): void {
-    if (this.#closed) throw closedError();
-    if (this.#sendError !== null) throw this.#sendError;
+  /** {@linkcode #flush} for what is no writer's: that it cannot be sent, the next write or read says. Never rejects. */
+  #flushForNobody(): Promise<void> | undefined {
+    return this.#flush()?.catch(() => {});
   }
 
-  /** Writes what the engine has made; nothing is returned where there is nothing. */
+  /** Writes what the engine has made; nothing is returned where there is nothing. Rejects when it cannot be written. */
   #flush(): Promise<void> | undefined {
     if (this.#sending !== null) {
       this.#moreToSend = true;
@@ -320,8 +316,9 @@ export class EngineTransport implements Transport, EngineEvents {
     this.#sending = null;
   }
 
-  #sendFailed(error: unknown): void {
+  #sendFailed(error: unknown): never {
     this.#sendError = toConnectionError(error, "write");
     this.#sending = null;
+    throw this.#sendError;
   }
 }

@@ -32,8 +32,7 @@ interface Handle {
   shutdown(request: object): number;
   destroySsl(): void;
   close(): void;
-  getProtocol(into: { protocol?: string }): number;
-  getCipher(into: { name?: string }): number;
+  getCipher(into: { name?: string; version?: string }): number;
   getAlpnNegotiatedProtocol(into: { alpnProtocol?: string | false }): number;
   getServername(): string | null | undefined;
   isSessionReused(): boolean;
@@ -61,7 +60,6 @@ const METHODS = [
   "shutdown",
   "destroySsl",
   "close",
-  "getProtocol",
   "getCipher",
   "getAlpnNegotiatedProtocol",
   "getServername",
@@ -105,8 +103,8 @@ const NOBODYS = new Uint8Array(65_536);
 const REQUEST = {};
 
 /** What a handle answers into. */
-const ANSWERS: { protocol: string; name: string; alpnProtocol: string | false } = {
-  protocol: "",
+const ANSWERS: { version: string; name: string; alpnProtocol: string | false } = {
+  version: "",
   name: "",
   alpnProtocol: false,
 };
@@ -246,12 +244,11 @@ export class TlsEngine {
   /** What the handshake has agreed on; of a certificate of the peer's nothing. */
   facts(): TlsFacts {
     const handle = this.#handle;
-    ANSWERS.protocol = ANSWERS.name = "";
+    ANSWERS.version = ANSWERS.name = "";
     ANSWERS.alpnProtocol = false;
-    handle.getProtocol(ANSWERS);
     handle.getCipher(ANSWERS);
     handle.getAlpnNegotiatedProtocol(ANSWERS);
-    const { protocol, name: cipher, alpnProtocol } = ANSWERS;
+    const { version: protocol, name: cipher, alpnProtocol } = ANSWERS;
     return {
       protocol: oneCopy(protocol),
       cipher: oneCopy(cipher),
