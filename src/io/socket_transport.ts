@@ -1,11 +1,13 @@
 import type { ConnectionError, SocketAddress, Transport } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
 import { toSocketAddress } from "./socket_address.ts";
+import { readSocket, resourceOf, writeSocket } from "./socket_resource.ts";
 
 /** A {@linkcode Transport} over a TCP or Unix socket of Deno. */
 export class SocketTransport implements Transport {
   readonly tls = null;
   readonly #socket: Deno.Conn;
+  readonly #resource: number | null;
   #local: SocketAddress | null = null;
   #remote: SocketAddress | null = null;
   #closed = false;
@@ -17,6 +19,7 @@ export class SocketTransport implements Transport {
 
   constructor(socket: Deno.Conn) {
     this.#socket = socket;
+    this.#resource = resourceOf(socket);
     // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
     if (isTcp(socket)) setNoDelay(socket);
   }
@@ -32,12 +35,15 @@ export class SocketTransport implements Transport {
   // Reads and writes are most of what is done for a session: one promise more each, no async function and no closure.
 
   read(into: Uint8Array): Promise<number | null> {
-    return this.#socket.read(into).then(undefined, readFailed);
+    return readSocket(this.#socket, this.#resource, into).then(octetsOrEnd, readFailed);
   }
 
   write(bytes: Uint8Array): Promise<void> {
     this.#writing = bytes;
-    return this.#socket.write(bytes).then(this.#written ??= (octets) => this.#writeRest(octets), writeFailed);
+    return writeSocket(this.#socket, this.#resource, bytes).then(
+      this.#written ??= (octets) => this.#writeRest(octets),
+      writeFailed,
+    );
   }
 
   #writeRest(written: number): Promise<void> | undefined {
@@ -67,6 +73,10 @@ export class SocketTransport implements Transport {
 }
 
 const NOTHING = new Uint8Array(0);
+
+function octetsOrEnd(octets: number | null): number | null {
+  return octets === 0 ? null : octets;
+}
 
 function readFailed(error: unknown): never {
   throw failure(error, "read");
