@@ -6,27 +6,28 @@ import {
   keyForContext,
   type TlsEngine,
 } from "../../src/io/tls_engine.ts";
+import type { BareSocket } from "./bare_socket.ts";
 
 const SETTINGS = { requestCert: false, protocols: [] };
 /** As Postern's: for commands, and for a reader that has room for more. */
 const QUIET_OCTETS = 512;
 const ROOMY_OCTETS = 2048;
 
-/** The server side of TLS, with the runtime's engine over a `Deno.Conn`, and as little around it as can be. */
+/** The server side of TLS, with the runtime's engine over a socket, and as little around it as can be. */
 export class BareEngine {
-  readonly #below: Deno.Conn;
+  readonly #below: BareSocket;
   readonly #engine: TlsEngine;
   readonly #clear: Uint8Array[] = [];
   #buffer = new Uint8Array(QUIET_OCTETS);
   #ended = false;
 
-  private constructor(below: Deno.Conn, make: EngineMaker) {
+  private constructor(below: BareSocket, make: EngineMaker) {
     this.#below = below;
     this.#engine = make(this);
   }
 
   /** What makes them, with a certificate and its key (PEM). */
-  static maker(cert: string, key: string): (below: Deno.Conn) => BareEngine {
+  static maker(cert: string, key: string): (below: BareSocket) => BareEngine {
     const context = createSecureContext({
       cert,
       key: keyForContext(createPrivateKey(key)),
@@ -56,7 +57,7 @@ export class BareEngine {
     while (this.#clear.length === 0) {
       if (this.#ended) return null;
       const count = await this.#below.read(this.#buffer);
-      if (count === null) return null;
+      if (!count) return null;
       const octets = this.#engine.receive(this.#buffer.subarray(0, count), into);
       // What TLS 1.3 has to say when the handshake is done, goes out with what is written next.
       if (!this.#engine.established) await this.#flush();

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { selfSigned } from "../self_signed.ts";
 import { memory } from "./accounting.ts";
 import { BareEngine } from "./bare_engine.ts";
+import { BareSocket } from "./bare_socket.ts";
 import { BareStream } from "./bare_stream.ts";
 import { listenHandles } from "./floor_handles.ts";
 
@@ -22,6 +23,10 @@ interface Pem {
 const KINDS = {
   "Deno.listen, accepted only": { tls: false, serve: () => accept(() => {}) },
   "Deno.listen, a read under way": { tls: false, serve: () => accept(answer) },
+  "Deno.listen, a read by number under way": {
+    tls: false,
+    serve: () => accept((connection) => answer(new BareSocket(connection))),
+  },
   "node:net": { tls: false, serve: () => listenNode(createNetServer(echo)) },
   "handles of node:net": {
     tls: false,
@@ -56,7 +61,7 @@ const KINDS = {
     serve: ({ certificate, key }: Pem) => {
       const secure = BareEngine.maker(certificate, key);
       accept((connection) => {
-        const secured = secure(connection);
+        const secured = secure(new BareSocket(connection));
         kept.push(secured);
         answer(secured);
       });
@@ -83,9 +88,11 @@ async function accept(
   }
 }
 
-async function answer(connection: Pick<BareEngine, "read" | "write"> | Deno.Conn): Promise<void> {
+async function answer(
+  connection: Pick<BareEngine | BareSocket | Deno.Conn, "read" | "write">,
+): Promise<void> {
   const buffer = new Uint8Array(512);
-  for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
+  for (let count = await connection.read(buffer); count; count = await connection.read(buffer)) {
     await connection.write(buffer.subarray(0, count));
   }
 }

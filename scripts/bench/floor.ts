@@ -6,6 +6,7 @@
  * @module
  */
 import { BareEngine } from "./bare_engine.ts";
+import { BareSocket } from "./bare_socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 const LF = 0x0a;
@@ -20,6 +21,7 @@ const HELO = encoder.encode("HELO proxy.test\r\n");
 
 /** What a session is read from and written to. */
 interface Link {
+  /** 0 or null at the end. */
   read(into: Uint8Array): Promise<number | null>;
   write(octets: Uint8Array): Promise<unknown>;
   close(): void;
@@ -35,10 +37,10 @@ interface Ports {
 }
 
 /** Connections to the auth service that nobody uses. */
-const idle: Deno.TcpConn[] = [];
+const idle: BareSocket[] = [];
 
 async function ask(buffer: Uint8Array, { auth, sink }: Ports): Promise<void> {
-  const service = idle.pop() ?? await Deno.connect({ hostname: LOOPBACK, port: auth });
+  const service = idle.pop() ?? new BareSocket(await Deno.connect({ hostname: LOOPBACK, port: auth }));
   await service.write(encoder.encode(`GET /${sink} HTTP/1.1\r\nHost: ${LOOPBACK}\r\n\r\n`));
   await service.read(buffer);
   idle.push(service);
@@ -47,7 +49,7 @@ async function ask(buffer: Uint8Array, { auth, sink }: Ports): Promise<void> {
 async function readLines(link: Link, buffer: Uint8Array, lines: number): Promise<void> {
   while (lines > 0) {
     const count = await link.read(buffer);
-    if (count === null) throw new Error("The mail server has gone");
+    if (!count) throw new Error("The mail server has gone");
     for (let i = 0; i < count; i++) if (buffer[i] === LF) lines--;
   }
 }
@@ -56,10 +58,11 @@ async function openMailServer(
   buffer: Uint8Array,
   ports: Ports,
   envelope: Uint8Array | null,
-): Promise<Deno.TcpConn> {
+): Promise<BareSocket> {
   await ask(buffer, ports);
-  const server = await Deno.connect({ hostname: LOOPBACK, port: ports.sink, autoSelectFamily: false });
-  server.setNoDelay(true);
+  const socket = await Deno.connect({ hostname: LOOPBACK, port: ports.sink, autoSelectFamily: false });
+  socket.setNoDelay(true);
+  const server = new BareSocket(socket);
   await readLines(server, buffer, 1);
   await server.write(HELO);
   await readLines(server, buffer, 1);
@@ -75,7 +78,7 @@ async function pumpToServer(client: Link, server: Link): Promise<void> {
   const buffer = new Uint8Array(16_384);
   for (let quit = false; !quit;) {
     const count = await client.read(buffer);
-    if (count === null) return server.close();
+    if (!count) return server.close();
     await server.write(buffer.subarray(0, count));
     quit = count === QUIT.length && QUIT.every((octet, i) => buffer[i] === octet);
   }
@@ -87,7 +90,7 @@ async function pumpToClient(server: Link, client: Link, part: Part): Promise<voi
   let parting: Promise<unknown> | null = null;
   for (;;) {
     const count = await server.read(buffer);
-    if (count === null) break;
+    if (!count) break;
     if (BYE.every((octet, i) => buffer[i] === octet)) parting = part(buffer.slice(0, count));
     else await client.write(buffer.subarray(0, count));
   }
@@ -100,14 +103,13 @@ async function relay(client: Link, server: Link, part: Part): Promise<void> {
 }
 
 /** A session without a login: MAIL and RCPT are given to the mail server together. */
-async function servePlain(client: Deno.TcpConn, ports: Ports): Promise<void> {
-  client.setNoDelay(true);
+async function servePlain(client: BareSocket, ports: Ports): Promise<void> {
   const buffer = new Uint8Array(512);
   await client.write(GREETING);
   let held = 0;
   for (let command = 0; command < 3; command++) {
     const count = await client.read(buffer.subarray(held));
-    if (count === null) return client.close();
+    if (!count) return client.close();
     if (command > 0) held += count;
     if (command < 2) await client.write(OK);
   }
@@ -118,15 +120,14 @@ async function servePlain(client: Deno.TcpConn, ports: Ports): Promise<void> {
 
 /** A session with STARTTLS and a login. */
 async function serveStartTls(
-  client: Deno.TcpConn,
+  client: BareSocket,
   ports: Ports,
-  secure: (below: Deno.Conn) => BareEngine,
+  secure: (below: BareSocket) => BareEngine,
 ): Promise<void> {
-  client.setNoDelay(true);
   const buffer = new Uint8Array(512);
   await client.write(GREETING);
   for (const reply of [OK, READY_FOR_TLS]) {
-    if (await client.read(buffer) === null) return client.close();
+    if (!await client.read(buffer)) return client.close();
     await client.write(reply);
   }
   const secured = secure(client);
@@ -138,8 +139,11 @@ async function serveStartTls(
   await relay(secured, server, (octets) => secured.part(octets));
 }
 
-async function listen(port: number, serve: (client: Deno.TcpConn) => Promise<void>): Promise<void> {
-  for await (const client of Deno.listen({ hostname: LOOPBACK, port })) serve(client).catch(() => {});
+async function listen(port: number, serve: (client: BareSocket) => Promise<void>): Promise<void> {
+  for await (const client of Deno.listen({ hostname: LOOPBACK, port })) {
+    client.setNoDelay(true);
+    serve(new BareSocket(client)).catch(() => {});
+  }
 }
 
 /** What else is done when a session is over. */
