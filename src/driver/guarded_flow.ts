@@ -12,6 +12,11 @@ import type { RelayGuard } from "../session/relay_guard.ts";
 import type { SpokenReply } from "../session/replies.ts";
 import { LINGER_MS } from "./linger.ts";
 
+/**
+ * So much that is said to a client is with it when it has said QUIT. Where it is more, some may still wait in the kernel,
+ * which throws it away when the connection is closed and the client has sent anything that was not read.
+ */
+const HEARD_OCTETS = 4_096;
 /** What is smaller is written in one piece. */
 const JOINED_OCTETS = 4_096;
 
@@ -60,7 +65,7 @@ export class GuardedFlow implements RelayControl {
     this.#options = options;
     this.#clock = clock;
     this.#upstream = upstream;
-    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told(), () => this.#granted);
+    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told(), () => this.#isLast());
     this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, () => {}, () => false);
     this.#deadline = clock.deadline(() => this.#expire());
     // TLS has its own way to say that it ends.
@@ -181,13 +186,16 @@ export class GuardedFlow implements RelayControl {
       await new Promise<void>((resolve) => this.#progress = resolve);
     }
     this.#deadline.disarm();
+    const parted = this.#mayPart && this.#parted;
     this.#mayPart = false;
-    return this.#parted;
+    return parted;
   }
 
-  /** Whether the 221 to the client's QUIT is the last of what is to be written to it. */
-  get #granted(): boolean {
-    return this.#mayPart && this.#guard.parting === "granted";
+  /** Whether what is written now is the 221 to the client's QUIT, and the client need not be heard any more. */
+  #isLast(): boolean {
+    if (!this.#mayPart || this.#guard.parting !== "granted") return false;
+    this.#mayPart = this.#toClient.octets <= HEARD_OCTETS;
+    return this.#mayPart;
   }
 
   /** Whether the 221 to the client's QUIT is written. */
@@ -306,8 +314,8 @@ class Outlet {
   lost = false;
 
   /**
-   * `idle` is called when all is written, or the peer is lost; `ends` says whether nothing follows what is queued, where
-   * the transport wants to know.
+   * `idle` is called when all is written, or the peer is lost; `ends` says whether the write that begins, with all
+   * that is queued, is the last.
    */
   constructor(transport: Transport, queue: Uint8Array[], idle: () => void, ends: () => boolean) {
     this.#transport = transport;
@@ -330,8 +338,11 @@ class Outlet {
     const octets = this.#next();
     this.#length = octets.length;
     const to = this.#transport;
-    const last = to.end !== undefined && this.#queue.length === 0 && this.#ends();
-    return (last ? to.end!(octets) : to.write(octets)).then(this.#written, this.#failed);
+    const last = this.#queue.length === 0 && this.#ends();
+    return (last && to.end !== undefined ? to.end(octets) : to.write(octets)).then(
+      this.#written,
+      this.#failed,
+    );
   }
 
   // Made once: a reply or a chunk costs neither a function of its own nor an async one.

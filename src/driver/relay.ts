@@ -122,7 +122,7 @@ export async function relay(
       parted = true;
       // The mail server closes first, as it has said: then no port of ours is kept for late segments of the connection.
       deadline.arm(LINGER_MS);
-      // A client in TLS says that it ends as well, but it has heard everything by then, and nobody waits for that.
+      // What the client still says is not read. In TLS it is that it ends, as an answer to our own end.
       return client.close();
     }
     endedBy ??= "client";

@@ -311,6 +311,7 @@ export class EngineTransport implements Transport, EngineEvents {
   }
 
   #sendMore(): Promise<void> | undefined {
+    if (this.#moreToSend && this.#closed) throw closedError();
     const next = this.#moreToSend ? this.#next() : null;
     if (next !== null) return this.#send(next);
     this.#sending = null;

@@ -35,7 +35,10 @@ export function resourceOf(socket: Deno.Conn): number | null {
   return typeof resource === "number" ? resource : null;
 }
 
-/** Reads as `Deno.Conn.read` does, but that the end is 0 or null; `resource` is what {@linkcode resourceOf} said. */
+/**
+ * Reads as `Deno.Conn.read` does, but that the end is 0 or null, so `into` must have room; `resource` is what
+ * {@linkcode resourceOf} said.
+ */
 export function readSocket(
   socket: Deno.Conn,
   resource: number | null,

@@ -54,6 +54,7 @@ const METHODS = [
   "start",
   "readStart",
   "readBuffer",
+  "useUserBuffer",
   "emitEof",
   "drainEncOut",
   "writeBuffer",
@@ -188,6 +189,7 @@ export class TlsEngine {
     if (clear !== undefined) return engine.#events.received(new Uint8Array(clear));
     const octets = READ_STATE === null ? -1 : READ_STATE.streamBaseState[READ_STATE.kReadBytesOrError]!;
     if (octets < 0) engine.#events.ended();
+    else if (octets === 0) engine.#events.failed(new Error("the runtime does not say how much it has read"));
     else if (engine.#into === null) engine.#events.received(NOBODYS.slice(0, octets));
     else engine.#place(octets);
   }

@@ -60,7 +60,7 @@ export interface Transport {
   /** Null while the connection is plain. */
   readonly tls: TlsFacts | null;
   /**
-   * Reads at least one octet into `into`; null at the end of the stream. The caller may reuse `into` once the
+   * Reads at least one octet into `into`, which has room for one; null at the end of the stream. The caller may reuse `into` once the
    * promise is settled.
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */

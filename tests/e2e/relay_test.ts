@@ -236,6 +236,41 @@ for (const secure of [false, true]) {
   });
 }
 
+for (const secure of [false, true]) {
+  Deno.test(`a client that says more after QUIT gets all that it has not read yet (${secure ? "TLS" : "plain"})`, async () => {
+    const replies = Array<string>(300).fill(`250 2.0.0 ${"x".repeat(480)}\r\n`);
+    const heardQuit = Promise.withResolvers<void>();
+    const mayAnswer = Promise.withResolvers<void>();
+    await using upstream = new ScriptedUpstream(async (peer) => {
+      await enter(peer);
+      for (const reply of replies) {
+        await peer.readUntil("NOOP\r\n");
+        await peer.send(reply);
+      }
+      await peer.readUntil("QUIT\r\n");
+      heardQuit.resolve();
+      await mayAnswer.promise;
+      await peer.reply("221 2.0.0 Bye");
+      await peer.closeWrite();
+    });
+    await withEdge({
+      callout: () => accepted(upstream.port),
+      servers: (files) => [{ xclient: "off", ...(secure && { ...files.server(), ssl: "on" }) }],
+    }, async (edge) => {
+      await using client = await signedIn(edge, secure);
+      for (const _ of replies) await client.send("NOOP\r\n");
+      await client.send("QUIT\r\n");
+      await heardQuit.promise;
+      // With the octets of this unread, a connection that is closed is reset, and what the kernel still has to send is lost.
+      await client.send("\r\n");
+      mayAnswer.resolve();
+      await letOthersWork(edge, secure);
+      const { text, ending } = await client.readToEnd();
+      assert.deepEqual([text.length, ending], [replies.join("").length + "221 2.0.0 Bye\r\n".length, "end"]);
+    });
+  });
+}
+
 function legDirectives(files: CertificateFiles, secure: boolean): Directives {
   if (!secure) return XCLIENT_OFF;
   return {

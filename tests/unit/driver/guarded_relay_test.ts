@@ -299,6 +299,28 @@ Deno.test("after QUIT: a client that says more, or was not told 221, is read unt
   }
 });
 
+Deno.test("after QUIT: a client that was told much, and may not have heard it, is read until it goes", async () => {
+  for (const options of [{}, { ssl: true, tlsEnds: true }] as const) {
+    await withBench(options, async (bench) => {
+      if ("ssl" in options) await secured(bench);
+      const upstream = await bench.relaying();
+      for (let turn = 0; turn < 9; turn++) {
+        await bench.client.send("NOOP\r\n");
+        await upstream.expect("NOOP\r\n");
+        await upstream.send(`250 ${"x".repeat(500)}\r\n`);
+        await bench.client.expect(`250 ${"x".repeat(500)}\r\n`);
+      }
+      await quits(bench, upstream);
+      await bench.client.send("late");
+      assert.equal(bench.near.closed, false);
+      upstream.transport.close();
+      await bench.client.expectEnd();
+      await bench.client.transport.closeWrite();
+      assert.equal(await bench.outcome(), "relayed");
+    });
+  }
+});
+
 Deno.test("after QUIT that is refused the session goes on, and may end with another", async () => {
   await withBench({}, async (bench) => {
     const upstream = await bench.relaying();
