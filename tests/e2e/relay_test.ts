@@ -239,6 +239,7 @@ for (const secure of [false, true]) {
 for (const secure of [false, true]) {
   Deno.test(`a client that says more after QUIT gets all that it has not read yet (${secure ? "TLS" : "plain"})`, async () => {
     const replies = Array<string>(300).fill(`250 2.0.0 ${"x".repeat(480)}\r\n`);
+    const answered = Promise.withResolvers<void>();
     const heardQuit = Promise.withResolvers<void>();
     const mayAnswer = Promise.withResolvers<void>();
     await using upstream = new ScriptedUpstream(async (peer) => {
@@ -247,6 +248,7 @@ for (const secure of [false, true]) {
         await peer.readUntil("NOOP\r\n");
         await peer.send(reply);
       }
+      answered.resolve();
       await peer.readUntil("QUIT\r\n");
       heardQuit.resolve();
       await mayAnswer.promise;
@@ -259,6 +261,8 @@ for (const secure of [false, true]) {
     }, async (edge) => {
       await using client = await signedIn(edge, secure);
       for (const _ of replies) await client.send("NOOP\r\n");
+      await answered.promise;
+      await letOthersWork(edge, secure);
       await client.send("QUIT\r\n");
       await heardQuit.promise;
       // With the octets of this unread, a connection that is closed is reset, and what the kernel still has to send is lost.
