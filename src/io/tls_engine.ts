@@ -100,6 +100,14 @@ function readState(): ReadState | null {
  */
 const NOBODYS = new Uint8Array(65_536);
 
+const NOWHERE = new Uint8Array(0);
+
+/**
+ * The handle keeps room for the most that it was ever given at once, until V8 collects it, which may be thousands of
+ * sessions later: so it gets no more than two records at a time.
+ */
+const PART_OCTETS = 32_768;
+
 /** The handle's way to tell when a write is done, which here is when its octets have been taken. */
 const REQUEST = {};
 
@@ -148,7 +156,10 @@ export class TlsEngine {
   /** Where the caller of `receive` wants what is decrypted; null once something is there. */
   #into: Uint8Array | null = null;
   #placed = 0;
+  /** Whether anything had no room there. */
+  #told = false;
   #established = false;
+  #failed = false;
   #released = false;
 
   /**
@@ -181,17 +192,23 @@ export class TlsEngine {
   }
 
   static #onError(this: Handle, error: Error): void {
+    this.engine.#failed = true;
     this.engine.#events.failed(error);
   }
 
   static #onRead(this: Handle, clear: ArrayBuffer | undefined): void {
     const { engine } = this;
-    if (clear !== undefined) return engine.#events.received(new Uint8Array(clear));
+    if (clear !== undefined) return engine.#tell(new Uint8Array(clear));
     const octets = READ_STATE === null ? -1 : READ_STATE.streamBaseState[READ_STATE.kReadBytesOrError]!;
     if (octets < 0) engine.#events.ended();
     else if (octets === 0) engine.#events.failed(new Error("the runtime does not say how much it has read"));
-    else if (engine.#into === null) engine.#events.received(NOBODYS.slice(0, octets));
+    else if (engine.#into === null) engine.#tell(NOBODYS.slice(0, octets));
     else engine.#place(octets);
+  }
+
+  #tell(clear: Uint8Array): void {
+    this.#told = true;
+    this.#events.received(clear);
   }
 
   /** The caller's buffer has `octets`; more of them must not overwrite it. */
@@ -211,9 +228,21 @@ export class TlsEngine {
    * says how many octets that are. What has no room there is told as received: it follows.
    */
   receive(encrypted: Uint8Array | null, into: Uint8Array): number {
+    if (encrypted === null || encrypted.length <= PART_OCTETS) return this.#receivePart(encrypted, into);
+    let placed = 0;
+    for (let from = 0; from < encrypted.length && !this.#failed; from += PART_OCTETS) {
+      placed += this.#receivePart(encrypted.subarray(from, from + PART_OCTETS), into.subarray(placed));
+      // What had no room was told, and more of it may follow: nothing may be put before that.
+      if (this.#told) into = NOWHERE;
+    }
+    return placed;
+  }
+
+  #receivePart(encrypted: Uint8Array | null, into: Uint8Array): number {
     const handle = this.#handle;
     const placing = READ_STATE !== null && into.length > 0;
     this.#placed = 0;
+    this.#told = false;
     if (placing) {
       this.#into = into;
       handle.useUserBuffer(into);

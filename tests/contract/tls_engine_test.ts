@@ -43,6 +43,18 @@ Deno.test("what is decrypted is put where it is wanted, and what has no room the
     assert.deepEqual(into.subarray(0, octets), said.subarray(0, octets));
     assert.deepEqual(told, octets < said.length ? [said.subarray(octets)] : []);
   }
+  // More than an engine takes in one part, in which records begin and end anywhere.
+  const lots = new Uint8Array(100_000).map((_, at) => at % 251);
+  for (const room of [200_000, 100_000, 70_001, 0]) {
+    const into = new Uint8Array(room);
+    told.length = 0;
+    for (let from = 0; from < lots.length; from += 40_000) client.send(lots.subarray(from, from + 40_000));
+    const octets = give(client, server, into);
+    const rest = await new Blob(told as BlobPart[]).bytes();
+    assert.deepEqual([octets, rest.length], [Math.min(room, lots.length), lots.length - octets]);
+    assert.deepEqual(into.subarray(0, octets), lots.subarray(0, octets));
+    assert.deepEqual(rest, lots.subarray(octets));
+  }
   client.release();
   server.release();
 });
