@@ -192,8 +192,7 @@ export class TlsEngine {
   }
 
   static #onError(this: Handle, error: Error): void {
-    this.engine.#failed = true;
-    this.engine.#events.failed(error);
+    this.engine.#fail(error);
   }
 
   static #onRead(this: Handle, clear: ArrayBuffer | undefined): void {
@@ -201,9 +200,14 @@ export class TlsEngine {
     if (clear !== undefined) return engine.#tell(new Uint8Array(clear));
     const octets = READ_STATE === null ? -1 : READ_STATE.streamBaseState[READ_STATE.kReadBytesOrError]!;
     if (octets < 0) engine.#events.ended();
-    else if (octets === 0) engine.#events.failed(new Error("the runtime does not say how much it has read"));
+    else if (octets === 0) engine.#fail(new Error("the runtime does not say how much it has read"));
     else if (engine.#into === null) engine.#tell(NOBODYS.slice(0, octets));
     else engine.#place(octets);
+  }
+
+  #fail(error: Error): void {
+    this.#failed = true;
+    this.#events.failed(error);
   }
 
   #tell(clear: Uint8Array): void {

@@ -15,10 +15,11 @@ export class ReservedPort implements Disposable {
     this.#connection = connection;
   }
 
-  static async take(hostname = "127.0.0.1"): Promise<ReservedPort> {
-    using listener = Deno.listen({ hostname, port: 0 });
+  static async take(): Promise<ReservedPort> {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
-    return new ReservedPort(port, await Promise.all([Deno.connect({ hostname, port }), listener.accept()]));
+    const connecting = Deno.connect({ hostname: "127.0.0.1", port });
+    return new ReservedPort(port, await Promise.all([connecting, listener.accept()]));
   }
 
   [Symbol.dispose](): void {
