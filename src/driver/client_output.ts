@@ -1,9 +1,9 @@
 import { concatBytes } from "../bytes/latin1.ts";
-import type { Transport } from "../ports/transport.ts";
+import { type ConnectionError, type Transport, writeFor, type Writer } from "../ports/transport.ts";
 import type { SpokenReply } from "../session/replies.ts";
 
 /** Replies on their way to the client: those to pipelined commands go out in one write. */
-export class ClientOutput {
+export class ClientOutput implements Writer {
   /** The first reply that waits; most clients hear one before they say more. */
   #first: Uint8Array | null = null;
   #others: Uint8Array[] | null = null;
@@ -30,20 +30,25 @@ export class ClientOutput {
    * Writes what waits.
    * @throws {ConnectionError}
    */
-  flush(transport: Transport): Promise<null> {
+  flush(transport: Transport): Promise<void> {
     const first = this.#first ?? NOTHING;
     const bytes = this.#others === null ? first : concatBytes([first, ...this.#others]);
     this.#first = null;
     this.#others = null;
     this.#octets = 0;
     this.#writing = true;
-    return transport.write(bytes).then(this.#written);
+    return writeFor(transport, bytes, this);
   }
 
-  readonly #written = (): null => {
+  /** For the transport. */
+  written(): undefined {
     this.#writing = false;
-    return null;
-  };
+  }
+
+  /** For the transport: what was half said must not be followed by anything. */
+  notWritten(error: ConnectionError): never {
+    throw error;
+  }
 }
 
 const NOTHING = new Uint8Array(0);

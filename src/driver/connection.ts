@@ -471,7 +471,7 @@ export class Connection implements BoardedSession {
       case "reply":
         this.#output.push(effect.reply);
         if (effect.verb !== null) this.#services.metrics.command(effect.verb, effect.reply.code);
-        return this.#output.octets > OUTPUT_OCTETS ? this.#flush() : null;
+        return this.#output.octets > OUTPUT_OCTETS ? this.#flush()!.then(() => null) : null;
       case "note":
         this.#log.note("info", effect.event, effect.message);
         return null;
@@ -759,7 +759,7 @@ export class Connection implements BoardedSession {
   // Output, phases, the end -------------------------------------------------------------------------------------
 
   /** Writes what is to be said; null when that is nothing. */
-  #flush(): Promise<null> | null {
+  #flush(): Promise<void> | null {
     if (this.#output.octets === 0) return null;
     if (this.#ended !== null) throw SESSION_OVER;
     return this.#output.flush(this.#transport);

@@ -6,7 +6,7 @@
 import { concatBytes } from "../bytes/latin1.ts";
 import type { Admission } from "../ports/admission.ts";
 import type { Clock, Deadline } from "../ports/clock.ts";
-import type { Transport } from "../ports/transport.ts";
+import { type Transport, writeFor, type Writer } from "../ports/transport.ts";
 import type { GuardNote, GuardQuestion } from "../session/guard_rules.ts";
 import type { RelayGuard } from "../session/relay_guard.ts";
 import type { SpokenReply } from "../session/replies.ts";
@@ -302,7 +302,7 @@ export class GuardedFlow implements RelayControl {
 }
 
 /** Writes what is queued for one peer: one write at a time, whoever asks for it. */
-class Outlet {
+class Outlet implements Writer {
   readonly #transport: Transport;
   readonly #queue: Uint8Array[];
   readonly #idle: () => void;
@@ -339,29 +339,29 @@ class Outlet {
     this.#length = octets.length;
     const to = this.#transport;
     const last = this.#queue.length === 0 && this.#ends();
-    return (last && to.end !== undefined ? to.end(octets) : to.write(octets)).then(
-      this.#written,
-      this.#failed,
-    );
+    if (last && to.end !== undefined) {
+      return to.end(octets).then(() => this.written(), () => this.notWritten());
+    }
+    return writeFor(to, octets, this);
   }
 
-  // Made once: a reply or a chunk costs neither a function of its own nor an async one.
-
-  readonly #written = (): Promise<void> | undefined => {
+  /** For the transport. */
+  written(): Promise<void> | undefined {
     this.octets += this.#length;
     // What was queued meanwhile is awaited by those who await this.
     if (this.#queue.length > 0) return this.#writeNext();
     this.#flushing = null;
     this.#idle();
     return undefined;
-  };
+  }
 
-  readonly #failed = (): void => {
+  /** For the transport. */
+  notWritten(): void {
     this.lost = true;
     this.#queue.length = 0;
     this.#flushing = null;
     this.#idle();
-  };
+  }
 
   /** The first of the queue, with as many of those behind it as go into one small write. */
   #next(): Uint8Array {

@@ -1,4 +1,13 @@
-import type { ConnectionError, SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import {
+  type ConnectionError,
+  type Reader,
+  readFor,
+  type SocketAddress,
+  type TlsFacts,
+  type Transport,
+  writeFor,
+  type Writer,
+} from "../ports/transport.ts";
 import {
   closedError,
   connectionLost,
@@ -33,7 +42,7 @@ export type PeerJudge = (
 ) => Promise<Partial<TlsFacts>>;
 
 /** A TLS connection from the first octet of its handshake: an engine and the plain connection below it. */
-export class EngineTransport implements Transport, EngineEvents {
+export class EngineTransport implements Transport, EngineEvents, Reader, Writer {
   readonly #plain: Transport;
   readonly #engine: TlsEngine;
   readonly #received = new ReceivedOctets();
@@ -55,11 +64,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #into: Uint8Array = NOTHING;
   /** How much of what was heard last is there. */
   #placed = 0;
-  // What is done when reads and writes have settled, made at the first of them.
-  #heard: ((count: number | null) => number | null | Promise<number | null>) | null = null;
-  #lost: ((error: unknown) => never) | null = null;
-  #written: (() => Promise<void> | undefined) | null = null;
-  #notWritten: ((error: unknown) => never) | null = null;
+  /** Who hears first of the write that is under way. */
+  #writer: Writer | null = null;
   #closed = false;
   #writeEnded = false;
   /** Whether its readers had room for more than commands. */
@@ -149,10 +155,23 @@ export class EngineTransport implements Transport, EngineEvents {
       this.#buffers.quiet(ROOMY_OCTETS);
     }
     this.#into = into;
-    return this.#beginReading().then(
-      this.#heard ??= (count) => this.#takeHeard(count),
-      this.#lost ??= (error) => this.#dropBelow(error),
-    );
+    return readFor(this.#plain, this.#reading = this.#buffers.next(), this);
+  }
+
+  /** For the connection below: what was read of it, which may be only a part of a record. */
+  heard(count: number | null): number | null | Promise<number | null> {
+    const into = this.#into;
+    this.#into = NOTHING;
+    const alerted = this.#takeBelow(count, into);
+    if (this.#placed > 0) return this.#placed;
+    const octets = alerted === undefined ? this.#take(into) : undefined;
+    return octets === undefined ? this.#readOn(into, alerted) : octets;
+  }
+
+  /** For the connection below. */
+  lost(error: ConnectionError): never {
+    this.#readOver();
+    throw error;
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -163,6 +182,24 @@ export class EngineTransport implements Transport, EngineEvents {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  writeFor(bytes: Uint8Array, writer: Writer): Promise<void> {
+    // Nearly all writes are short, and nobody else's is under way.
+    if (bytes.length <= WRITE_OCTETS && this.#sending === null) {
+      try {
+        this.#encrypt(bytes);
+      } catch (error) {
+        return Promise.reject(error).catch((error) => writer.notWritten(error));
+      }
+      this.#writer = writer;
+      const sending = this.#flush();
+      if (sending !== undefined) return sending;
+      // There was nothing to write.
+      this.#writer = null;
+      return Promise.resolve().then(() => writer.written());
+    }
+    return this.write(bytes).then(() => writer.written(), (error) => writer.notWritten(error));
   }
 
   async #writeInParts(bytes: Uint8Array): Promise<void> {
@@ -203,16 +240,6 @@ export class EngineTransport implements Transport, EngineEvents {
     return this.#received.take(into);
   }
 
-  /** What the reader gets of what came from below, which may have been only a part of a record. */
-  #takeHeard(count: number | null): number | null | Promise<number | null> {
-    const into = this.#into;
-    this.#into = NOTHING;
-    const alerted = this.#takeBelow(count, into);
-    if (this.#placed > 0) return this.#placed;
-    const octets = alerted === undefined ? this.#take(into) : undefined;
-    return octets === undefined ? this.#readOn(into, alerted) : octets;
-  }
-
   /** Reads until there is something: records may come octet by octet, and none of those must leave anything behind. */
   async #readOn(into: Uint8Array, alerted: Promise<void> | undefined): Promise<number | null> {
     await alerted;
@@ -227,23 +254,13 @@ export class EngineTransport implements Transport, EngineEvents {
   async #readBelow(): Promise<number | null> {
     let count: number | null;
     try {
-      count = await this.#beginReading();
+      count = await this.#plain.read(this.#reading = this.#buffers.next());
     } catch (error) {
-      return this.#dropBelow(error);
+      this.#readOver();
+      throw error;
     }
     await this.#takeBelow(count, NOTHING);
     return count;
-  }
-
-  /** The read from below; to be followed by `#takeBelow` or `#dropBelow`. */
-  #beginReading(): Promise<number | null> {
-    this.#reading = this.#buffers.next();
-    return this.#plain.read(this.#reading);
-  }
-
-  #dropBelow(error: unknown): never {
-    this.#readOver();
-    throw error;
   }
 
   /** The read from below is over, and its buffer free. */
@@ -271,7 +288,7 @@ export class EngineTransport implements Transport, EngineEvents {
 
   #encrypt(clear: Uint8Array): void {
     if (this.#closed || this.#writeEnded) throw closedError();
-    if (this.#sendError !== null) throw this.#sendError;
+    this.#throwSendError();
     if (this.#failed || clear.length > 0 && !this.#engine.send(clear)) throw connectionLost("write");
   }
 
@@ -284,7 +301,8 @@ export class EngineTransport implements Transport, EngineEvents {
   #flush(): Promise<void> | undefined {
     if (this.#sending !== null) {
       this.#moreToSend = true;
-      return this.#sending;
+      // Whoever hears first of it may keep an error to himself.
+      return this.#sending.then(() => this.#throwSendError());
     }
     const encrypted = this.#next();
     if (encrypted === null) return undefined;
@@ -301,25 +319,38 @@ export class EngineTransport implements Transport, EngineEvents {
     return alert === NOTHING ? null : alert;
   }
 
+  #throwSendError(): void {
+    if (this.#sendError !== null) throw this.#sendError;
+  }
+
   /** One write at a time, in the order in which the engine made them. */
   #send(encrypted: Uint8Array): Promise<void> {
     this.#moreToSend = false;
-    return this.#plain.write(encrypted).then(
-      this.#written ??= () => this.#sendMore(),
-      this.#notWritten ??= (error) => this.#sendFailed(error),
-    );
+    return writeFor(this.#plain, encrypted, this);
   }
 
-  #sendMore(): Promise<void> | undefined {
-    if (this.#moreToSend && this.#closed) throw closedError();
+  /** For the connection below. */
+  written(): Promise<void> | undefined {
+    if (this.#moreToSend && this.#closed) return this.#notSent(closedError());
     const next = this.#moreToSend ? this.#next() : null;
     if (next !== null) return this.#send(next);
     this.#sending = null;
+    const writer = this.#writer;
+    this.#writer = null;
+    return writer?.written();
   }
 
-  #sendFailed(error: unknown): never {
+  /** For the connection below. */
+  notWritten(error: ConnectionError): void {
     this.#sendError = toConnectionError(error, "write");
+    this.#notSent(this.#sendError);
+  }
+
+  #notSent(error: ConnectionError): undefined {
     this.#sending = null;
-    throw this.#sendError;
+    const writer = this.#writer;
+    this.#writer = null;
+    if (writer === null) throw error;
+    writer.notWritten(error);
   }
 }

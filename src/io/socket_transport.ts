@@ -1,4 +1,4 @@
-import type { ConnectionError, SocketAddress, Transport } from "../ports/transport.ts";
+import type { ConnectionError, Reader, SocketAddress, Transport, Writer } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
 import { toSocketAddress } from "./socket_address.ts";
 import { readSocket, resourceOf, writeSocket } from "./socket_resource.ts";
@@ -12,10 +12,16 @@ export class SocketTransport implements Transport {
   #remote: SocketAddress | null = null;
   #closed = false;
   #writeEnded = false;
-  /** What is being written. */
+  /** What is being written, and for whom. */
   #writing: Uint8Array = NOTHING;
-  /** Made at the first write. */
+  #writer: Writer = NOBODY;
+  /** For whom is read. */
+  #reader: Reader | null = null;
+  // What is done when reads and writes have settled, made at the first of them.
+  #heard: ((count: number | null) => number | null | Promise<number | null>) | null = null;
+  #lost: ((error: unknown) => number | null) | null = null;
   #written: ((octets: number) => Promise<void> | undefined) | null = null;
+  #notWritten: ((error: unknown) => void) | null = null;
 
   constructor(socket: Deno.Conn) {
     this.#socket = socket;
@@ -38,17 +44,31 @@ export class SocketTransport implements Transport {
     return readSocket(this.#socket, this.#resource, into).then(octetsOrEnd, readFailed);
   }
 
+  readFor(into: Uint8Array, reader: Reader): Promise<number | null> {
+    this.#reader = reader;
+    return readSocket(this.#socket, this.#resource, into).then(
+      this.#heard ??= (count) => this.#reader!.heard(octetsOrEnd(count)),
+      this.#lost ??= (error) => this.#reader!.lost(failure(error, "read")),
+    );
+  }
+
   write(bytes: Uint8Array): Promise<void> {
+    return this.writeFor(bytes, NOBODY);
+  }
+
+  writeFor(bytes: Uint8Array, writer: Writer): Promise<void> {
     this.#writing = bytes;
+    this.#writer = writer;
     return writeSocket(this.#socket, this.#resource, bytes).then(
       this.#written ??= (octets) => this.#writeRest(octets),
-      writeFailed,
+      this.#notWritten ??= (error) => this.#writer.notWritten(failure(error, "write")),
     );
   }
 
   #writeRest(written: number): Promise<void> | undefined {
     const bytes = this.#writing;
-    return written < bytes.length ? this.write(bytes.subarray(written)) : undefined;
+    if (written < bytes.length) return this.writeFor(bytes.subarray(written), this.#writer);
+    return this.#writer.written();
   }
 
   async closeWrite(): Promise<void> {
@@ -74,16 +94,20 @@ export class SocketTransport implements Transport {
 
 const NOTHING = new Uint8Array(0);
 
+/** Who awaits the write is the first to hear of it. */
+const NOBODY: Writer = {
+  written: () => undefined,
+  notWritten(error) {
+    throw error;
+  },
+};
+
 function octetsOrEnd(octets: number | null): number | null {
   return octets === 0 ? null : octets;
 }
 
 function readFailed(error: unknown): never {
   throw failure(error, "read");
-}
-
-function writeFailed(error: unknown): never {
-  throw failure(error, "write");
 }
 
 /** What the runtime says of a socket that we closed tells nothing more than that. */

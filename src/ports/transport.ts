@@ -71,6 +71,10 @@ export interface Transport {
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   write(bytes: Uint8Array): Promise<void>;
+  /** For {@linkcode readFor}. */
+  readFor?(into: Uint8Array, reader: Reader): Promise<number | null>;
+  /** For {@linkcode writeFor}. */
+  writeFor?(bytes: Uint8Array, writer: Writer): Promise<void>;
   /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
   closeWrite(): Promise<void>;
   /**
@@ -81,6 +85,37 @@ export interface Transport {
   end?(bytes: Uint8Array): Promise<void>;
   /** Ends both directions at once and releases the socket. Never throws, idempotent. */
   close(): void;
+}
+
+/** What is done at once with what a read gives. */
+export interface Reader {
+  /** The read has given `count` octets, null at the end of the stream. What is returned is what it gives. */
+  heard(count: number | null): number | null | Promise<number | null>;
+  /** The connection is lost, or was closed on our side. What is returned is what the read gives. */
+  lost(error: ConnectionError): number | null;
+}
+
+/** What is done at once when a write has ended. */
+export interface Writer {
+  /** All is written. Who awaits the write awaits what is returned, too. */
+  written(): Promise<void> | undefined;
+  /** It is not: the connection is lost, or was closed on our side. Who awaits the write hears what is thrown. */
+  notWritten(error: ConnectionError): void;
+}
+
+/**
+ * `transport.read(into)` with `reader` as the first to hear what it gives. What is layered upon each other makes one
+ * promise so, where there is a `readFor`, instead of one for each layer; a session has dozens of reads and writes.
+ */
+export function readFor(transport: Transport, into: Uint8Array, reader: Reader): Promise<number | null> {
+  return transport.readFor?.(into, reader) ??
+    transport.read(into).then((count) => reader.heard(count), (error) => reader.lost(error));
+}
+
+/** `transport.write(bytes)` with `writer` as the first to hear how it ended; see {@linkcode readFor}. */
+export function writeFor(transport: Transport, bytes: Uint8Array, writer: Writer): Promise<void> {
+  return transport.writeFor?.(bytes, writer) ??
+    transport.write(bytes).then(() => writer.written(), (error) => writer.notWritten(error));
 }
 
 /** Stable codes of {@linkcode ConnectionError}. */

@@ -12,6 +12,7 @@ import { ConnectionError, type TlsAcceptor, type Transport } from "../../src/por
 import { connectedPair, echo, octets, readToEnd } from "../unit/io/pair.ts";
 import { acceptorOptions, tlsTest, upstreamOptions } from "../unit/io/tls_pair.ts";
 import { Choices, mutate, numberOf } from "./mutation.ts";
+import { changed } from "../support/changed_transport.ts";
 
 const choices = new Choices(numberOf("FUZZ_SEED") ?? 20_262);
 const COUNT = numberOf("FUZZ_COUNT") ?? 150;
@@ -23,16 +24,10 @@ class Recorder {
   readonly written: Uint8Array[] = [];
 
   over(below: Transport): Transport {
-    return new Proxy(below, {
-      get: (target, name) => {
-        if (name === "write") {
-          return (bytes: Uint8Array) => {
-            this.written.push(bytes.slice());
-            return target.write(bytes);
-          };
-        }
-        const value = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    return changed(below, {
+      write: (bytes) => {
+        this.written.push(bytes.slice());
+        return below.write(bytes);
       },
     });
   }
@@ -125,15 +120,9 @@ tlsTest("records that were changed after the handshake end the connection, and n
 tlsTest("a handshake that comes octet by octet is done", async (way) => {
   const acceptor = createTlsAcceptor(await acceptorOptions(), way);
   const { client, server } = await connectedPair();
-  const slow: Transport = new Proxy(client, {
-    get: (target, name) => {
-      if (name === "write") {
-        return async (bytes: Uint8Array) => {
-          for (const octet of bytes) await target.write(Uint8Array.of(octet));
-        };
-      }
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
+  const slow = changed(client, {
+    write: async (bytes) => {
+      for (const octet of bytes) await client.write(Uint8Array.of(octet));
     },
   });
   const serving = acceptor.accept(server).then(echoAndClose);

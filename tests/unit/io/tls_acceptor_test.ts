@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { openListener } from "../../../src/io/listener.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
-import { ConnectionError, type Transport, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
+import { ConnectionError, type UpstreamTlsOptions } from "../../../src/ports/transport.ts";
 import { testCertificates } from "../../support/certificates.ts";
 import { ResettableStream } from "../../support/resettable_peer.ts";
 import { connectedPair, echo, octets, onTcp, patternOctets, readToEnd, text } from "./pair.ts";
@@ -15,6 +15,7 @@ import {
   tlsTest,
   upstreamOptions,
 } from "./tls_pair.ts";
+import { changed } from "../../support/changed_transport.ts";
 
 const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
 
@@ -193,14 +194,8 @@ tlsTest("a client that ends as soon as the handshake is done has done it", async
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   let reads = 0;
   // The last flight of the handshake is read together with the close_notify behind it.
-  const late: Transport = new Proxy(server, {
-    get: (target, name) => {
-      if (name === "read") {
-        return (into: Uint8Array) => (reads++ === 0 ? target.read(into) : gone.then(() => target.read(into)));
-      }
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
+  const late = changed(server, {
+    read: (into) => (reads++ === 0 ? server.read(into) : gone.then(() => server.read(into))),
   });
   const accepting = createTlsAcceptor(await acceptorOptions(), way).accept(late);
   const { root } = await testCertificates();
