@@ -53,7 +53,7 @@ export class HostedLimits {
       case "admit":
         return this.#store.admit(message.asked);
       case "loginAllowed":
-        return this.#store.loginAllowed(message.asked);
+        return Promise.resolve(this.#store.loginAllowed(message.asked));
       case "loginFailed":
         return this.#store.loginFailed(message.asked);
     }

@@ -42,7 +42,13 @@ import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
-import { type LimitRefusal, type ServerLimits, SessionLimits } from "./session_limits.ts";
+import {
+  type LimitAnswer,
+  type LimitRefusal,
+  type LoginLeave,
+  type ServerLimits,
+  SessionLimits,
+} from "./session_limits.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
 import type { BoardedSession, SessionFacts } from "./session_board.ts";
 import type { HoldEnd } from "./sign_in_holds.ts";
@@ -241,7 +247,10 @@ export class Connection implements BoardedSession {
   async #enter(): Promise<void> {
     const { settings } = this.#server;
     if (this.#listener.settings.proxy_protocol) await this.#readProxyHeader();
-    if (this.#server.limits !== null) await this.#checkLimits(this.#server.limits);
+    if (this.#server.limits !== null) {
+      const checked = this.#checkLimits(this.#server.limits);
+      if (checked !== null) await checked;
+    }
     if (this.#listener.settings.ssl) {
       if (!this.#admitHandshake("implicit")) this.#over("tls_refused");
       await this.#startTls();
@@ -289,11 +298,17 @@ export class Connection implements BoardedSession {
     this.#context.client = header.source;
   }
 
-  async #checkLimits(limits: ServerLimits): Promise<void> {
+  /** Null where the client may go on. */
+  #checkLimits(limits: ServerLimits): Promise<void> | null {
     this.#enterPhase("admitting", "checking limits", null);
     const ports = { replies: this.#server.rules.replies, log: this.#log, metrics: this.#services.metrics };
     this.#limits = new SessionLimits(limits, this.#context.client.host, ports);
-    const refusal = await this.#limits.enter();
+    const answer = this.#limits.enter();
+    return answer === null ? null : this.#unlessRefused(answer);
+  }
+
+  async #unlessRefused(answer: LimitRefusal | Promise<LimitRefusal | null>): Promise<void> {
+    const refusal = await answer;
     if (this.#ended !== null) throw SESSION_OVER;
     if (refusal === null) return;
     // A handshake, only to say no, costs what the limit is to save; in clear it could not be read.
@@ -340,7 +355,8 @@ export class Connection implements BoardedSession {
     metrics.tlsHandshake("client", true);
     metrics.observe("tls_handshake_duration_seconds", (clock.now() - began) / 1000);
     this.#countTls(tls);
-    await this.#judgeCertificate();
+    const refused = this.#judgeCertificate();
+    if (refused !== null) await refused;
   }
 
   #countTls(acceptor: TlsAcceptor): void {
@@ -355,19 +371,22 @@ export class Connection implements BoardedSession {
     );
   }
 
-  async #judgeCertificate(): Promise<void> {
+  /** Null where the client may go on. */
+  #judgeCertificate(): Promise<never> | null {
     const { tls } = this.#transport;
-    if (tls === null) return;
+    if (tls === null) return null;
     const decision = decideOnCertificate(this.#server.settings.ssl_verify_client, tls.verdict);
     if (decision.kind === "missing") {
       this.#log.note("info", "certificate_missing", "client sent no required SSL certificate");
-      await this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
-    } else if (decision.kind === "refused") {
+      return this.#refuseAtEntrance(REPLIES.noCertificate, "certificate");
+    }
+    if (decision.kind === "refused") {
       const { reason } = decision;
       const message = `client SSL certificate verify error: (${reason})`;
       this.#log.note("info", "certificate_refused", message, { reason });
-      await this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
+      return this.#refuseAtEntrance(REPLIES.badCertificate, "certificate");
     }
+    return null;
   }
 
   async #resolve(): Promise<void> {
@@ -499,7 +518,8 @@ export class Connection implements BoardedSession {
   }
 
   async #upgrade(): Promise<ClientEvent> {
-    await this.#flush();
+    const flushed = this.#flush();
+    if (flushed !== null) await flushed;
     if (this.#input.pending > 0) {
       this.#log.note(
         "warn",
@@ -521,14 +541,22 @@ export class Connection implements BoardedSession {
     this.#log.asked(question);
     const limits = this.#limits;
     if (limits !== null) {
-      const refusal = await this.#mayAsk(limits, question);
+      const allowed = this.#mayAsk(limits, question);
+      const refusal = allowed instanceof Promise ? await allowed : allowed;
+      if (this.#ended !== null) throw SESSION_OVER;
       if (refusal !== null) return this.#turnAway(refusal);
     }
-    const answer = await this.#askUnlessHeld(question);
+    let answer =
+      await (this.#isHeld(question.user)
+        ? this.#askOnceReleased(question.user, question)
+        : this.#askService(question));
+    // The service may know him by another name.
+    const user = loginOf(question, answer);
+    if (this.#isHeld(user)) answer = await this.#askOnceReleased(user, question);
     this.#log.answer(answer, question);
     if (limits !== null) {
-      const login = answer.kind === "accepted" ? effectiveLogin(question, answer) : "";
-      const refusal = await limits.answered(question, answer, login);
+      const counted = limits.answered(question, answer, loginOf(question, answer));
+      const refusal = counted instanceof Promise ? await counted : counted;
       if (this.#ended !== null) throw SESSION_OVER;
       if (refusal !== null) return this.#turnAway(refusal);
     }
@@ -538,13 +566,7 @@ export class Connection implements BoardedSession {
   }
 
   /** Asks once the user is not held back: whoever is held moves, and the answer of before is no longer true. */
-  async #askUnlessHeld(question: ClientQuestion): Promise<AuthAnswer> {
-    if (this.#isHeld(question.user) && await this.#heldBack(question.user) === "late") return HELD_TOO_LONG;
-    const answer = await this.#askService(question);
-    if (answer.kind !== "accepted") return answer;
-    // The service may know him by another name.
-    const user = effectiveLogin(question, answer);
-    if (!this.#isHeld(user)) return answer;
+  async #askOnceReleased(user: string, question: ClientQuestion): Promise<AuthAnswer> {
     return await this.#heldBack(user) === "late" ? HELD_TOO_LONG : await this.#askService(question);
   }
 
@@ -575,33 +597,38 @@ export class Connection implements BoardedSession {
     };
   }
 
-  async #askService(question: ClientQuestion): Promise<AuthAnswer> {
+  #askService(question: ClientQuestion): Promise<AuthAnswer> {
     this.#enterPhase("asking", "in http auth state", null);
     const { clock, metrics } = this.#services;
     const asked = clock.now();
-    const answer = await this.#server.auth.ask(this.#authQuestion(question), this.#signal);
-    if (this.#ended !== null) throw SESSION_OVER;
-    metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
-    if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
-    return answer;
+    return this.#server.auth.ask(this.#authQuestion(question), this.#signal).then((answer) => {
+      if (this.#ended !== null) throw SESSION_OVER;
+      metrics.auth(question.method, answer.kind, (clock.now() - asked) / 1000);
+      if (answer.kind === "failed") metrics.count("callout_failures", answer.code);
+      return answer;
+    });
   }
 
   /** Whether limits let the question be asked: null when they do. */
-  async #mayAsk(limits: SessionLimits, question: ClientQuestion): Promise<LimitRefusal | null> {
+  #mayAsk(limits: SessionLimits, question: ClientQuestion): LimitAnswer {
     this.#enterPhase("asking", "checking limits", null);
-    let refusal: LimitRefusal | null;
-    if (question.method === "none") {
-      refusal = await limits.send("messageAndRecipient");
-    } else {
-      const leave = await limits.beforeLogin(question);
-      if (leave.kind === "may" && leave.delayMs > 0 && this.#ended === null) {
-        this.#enterPhase("waiting", "in auth state", null);
-        await this.#services.clock.sleep(leave.delayMs, this.#signal);
-      }
-      refusal = leave.kind === "may" ? null : leave.refusal;
+    if (question.method === "none") return limits.send("messageAndRecipient");
+    const leave = limits.beforeLogin(question);
+    if (leave instanceof Promise || leave.kind === "may" && leave.delayMs > 0) {
+      return this.#waitForLeave(leave);
     }
-    if (this.#ended !== null) throw SESSION_OVER;
-    return refusal;
+    return leave.kind === "may" ? null : leave.refusal;
+  }
+
+  /** Waits until a login may be tried, as after failed ones. */
+  async #waitForLeave(leaving: LoginLeave | Promise<LoginLeave>): Promise<LimitRefusal | null> {
+    const leave = await leaving;
+    if (leave.kind !== "may") return leave.refusal;
+    if (leave.delayMs > 0 && this.#ended === null) {
+      this.#enterPhase("waiting", "in auth state", null);
+      await this.#services.clock.sleep(leave.delayMs, this.#signal);
+    }
+    return null;
   }
 
   #turnAway({ reply, outcome, close }: LimitRefusal): ClientEvent {
@@ -821,6 +848,11 @@ export class Connection implements BoardedSession {
     this.#log.note("crit", "internal_error", text);
     if (forcedMove(this.#phase, "abort").say !== null) this.#sayLast(REPLIES.internalError);
   }
+}
+
+/** Who has signed in; empty for nobody. */
+function loginOf(question: ClientQuestion, answer: AuthAnswer): string {
+  return answer.kind === "accepted" ? effectiveLogin(question, answer) : "";
 }
 
 function relayOutcome(result: RelayResult): SessionOutcome {

@@ -41,7 +41,7 @@ export interface RelayControl {
 }
 
 /** Both directions of one relay. None of its promises rejects. */
-export class GuardedFlow implements RelayControl {
+export class GuardedFlow implements RelayControl, OutletOwner {
   readonly #guard: RelayGuard;
   readonly #options: GuardedFlowOptions;
   readonly #clock: Clock;
@@ -65,8 +65,8 @@ export class GuardedFlow implements RelayControl {
     this.#options = options;
     this.#clock = clock;
     this.#upstream = upstream;
-    this.#toClient = new Outlet(client, options.guard.toClient, () => this.#told(), () => this.#isLast());
-    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, () => {}, () => false);
+    this.#toClient = new Outlet(client, options.guard.toClient, this);
+    this.#toUpstream = new Outlet(upstream, options.guard.toUpstream, null);
     this.#deadline = clock.deadline(() => this.#expire());
     // TLS has its own way to say that it ends.
     this.#mayPart = client.tls === null || client.end !== undefined;
@@ -191,8 +191,8 @@ export class GuardedFlow implements RelayControl {
     return parted;
   }
 
-  /** Whether what is written now is the 221 to the client's QUIT, and the client need not be heard any more. */
-  #isLast(): boolean {
+  /** For the outlet to the client: whether what is written now is the 221 to the client's QUIT, and the client need not be heard any more. */
+  isLast(): boolean {
     if (!this.#mayPart || this.#guard.parting !== "granted") return false;
     this.#mayPart = this.#toClient.octets <= HEARD_OCTETS;
     return this.#mayPart;
@@ -277,14 +277,14 @@ export class GuardedFlow implements RelayControl {
     } else if (toUpstream) up = this.#toUpstream.flush();
     const down = this.#toClient.flush();
     if (down === null) {
-      if (guard.over) this.#told();
+      if (guard.over) this.idle();
       return up;
     }
     return up === null ? down : Promise.all([up, down]);
   }
 
-  /** All that came out for the client is written, or it is gone. */
-  #told(): void {
+  /** For the outlet to the client: all that came out for it is written, or it is gone. */
+  idle(): void {
     if (this.#guard.over || this.#toClient.lost) {
       this.#over = true;
       this.#concluded?.();
@@ -301,27 +301,29 @@ export class GuardedFlow implements RelayControl {
   }
 }
 
+/** Who has to know what becomes of what is written. */
+interface OutletOwner {
+  /** All is written, or the peer is lost. */
+  idle(): void;
+  /** Whether the write that begins, with all that is queued, is the last. */
+  isLast(): boolean;
+}
+
 /** Writes what is queued for one peer: one write at a time, whoever asks for it. */
 class Outlet implements Writer {
   readonly #transport: Transport;
   readonly #queue: Uint8Array[];
-  readonly #idle: () => void;
-  readonly #ends: () => boolean;
+  readonly #owner: OutletOwner | null;
   #flushing: Promise<void> | null = null;
   /** Octets of the write that is under way. */
   #length = 0;
   octets = 0;
   lost = false;
 
-  /**
-   * `idle` is called when all is written, or the peer is lost; `ends` says whether the write that begins, with all
-   * that is queued, is the last.
-   */
-  constructor(transport: Transport, queue: Uint8Array[], idle: () => void, ends: () => boolean) {
+  constructor(transport: Transport, queue: Uint8Array[], owner: OutletOwner | null) {
     this.#transport = transport;
     this.#queue = queue;
-    this.#idle = idle;
-    this.#ends = ends;
+    this.#owner = owner;
   }
 
   get busy(): boolean {
@@ -338,7 +340,7 @@ class Outlet implements Writer {
     const octets = this.#next();
     this.#length = octets.length;
     const to = this.#transport;
-    const last = this.#queue.length === 0 && this.#ends();
+    const last = this.#queue.length === 0 && this.#owner?.isLast() === true;
     if (last && to.end !== undefined) {
       return to.end(octets).then(() => this.written(), () => this.notWritten());
     }
@@ -351,7 +353,7 @@ class Outlet implements Writer {
     // What was queued meanwhile is awaited by those who await this.
     if (this.#queue.length > 0) return this.#writeNext();
     this.#flushing = null;
-    this.#idle();
+    this.#owner?.idle();
     return undefined;
   }
 
@@ -360,7 +362,7 @@ class Outlet implements Writer {
     this.lost = true;
     this.#queue.length = 0;
     this.#flushing = null;
-    this.#idle();
+    this.#owner?.idle();
   }
 
   /** The first of the queue, with as many of those behind it as go into one small write. */

@@ -17,7 +17,7 @@ import { decodeLatin1 } from "../bytes/latin1.ts";
 import { mayConnect } from "../policy/access.ts";
 import type { Admission, RelayAdmission } from "../ports/admission.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
-import type { LimitStore, LoginAttempt } from "../ports/limit_store.ts";
+import type { LimitStore, LoginAttempt, LoginVerdict } from "../ports/limit_store.ts";
 import type { Metrics, SessionOutcome } from "../ports/telemetry.ts";
 import type { ClientQuestion } from "../session/client_machine.ts";
 import { REPLIES, type ServerReplies, type SpokenReply } from "../session/replies.ts";
@@ -104,10 +104,16 @@ export class SessionLimits {
   }
 
   /** Before a login is tried. */
-  async beforeLogin(question: ClientQuestion): Promise<LoginLeave> {
+  beforeLogin(question: ClientQuestion): LoginLeave | Promise<LoginLeave> {
     const watched = this.#watch(question);
     if (watched === null) return { kind: "may", delayMs: 0 };
-    const verdict = await this.#limits.store.loginAllowed(watched);
+    const verdict = this.#limits.store.loginAllowed(watched);
+    return verdict instanceof Promise
+      ? verdict.then((verdict) => this.#leaveFor(watched, verdict))
+      : this.#leaveFor(watched, verdict);
+  }
+
+  #leaveFor(watched: WatchedLogin, verdict: LoginVerdict): LoginLeave {
     if (verdict.kind === "store") return { kind: "refused", refusal: this.#storeAway(CLOSING) };
     const name = watched.names[verdict.index];
     if (verdict.kind === "pass") {
@@ -126,14 +132,14 @@ export class SessionLimits {
   }
 
   /** A login that was tried has its answer: not null when it is good and there is no place for it. */
-  async answered(question: ClientQuestion, answer: AuthAnswer, user: string): Promise<LimitRefusal | null> {
-    if (answer.kind === "refused") await this.#loginFailed(question, answer);
+  answered(question: ClientQuestion, answer: AuthAnswer, user: string): LimitAnswer {
+    if (answer.kind === "refused") return this.#loginFailed(question, answer);
     if (answer.kind !== "accepted" || question.method === "none") return null;
     const { plan, store } = this.#limits;
     const known = successKey(plan, { ...this.#who, user: question.user });
     if (known !== null) store.loginSucceeded(known);
     this.#who = { ...this.#who, user };
-    return plan.login === null ? null : await this.#admit(admissionOf(plan.login, this.#who), CLOSING);
+    return plan.login === null ? null : this.#admit(admissionOf(plan.login, this.#who), CLOSING);
   }
 
   /** For a message, a recipient, or both at once: null lets it pass. */
@@ -183,14 +189,15 @@ export class SessionLimits {
     return what === "recipients" ? REPLIES.tooManyRecipients : this.#replies.tooManyConnections;
   }
 
-  async #loginFailed(question: ClientQuestion, answer: AuthAnswer & { kind: "refused" }): Promise<void> {
+  async #loginFailed(question: ClientQuestion, answer: AuthAnswer & { kind: "refused" }): Promise<null> {
     // With a temporary code the service says that it could not decide.
-    if (answer.code?.startsWith("4") === true) return;
+    if (answer.code?.startsWith("4") === true) return null;
     const watched = this.#watch(question);
-    if (watched === null) return;
+    if (watched === null) return null;
     for (const { index, forMs } of await this.#limits.store.loginFailed(watched)) {
       this.#tellBan(watched.names[index]!, forMs);
     }
+    return null;
   }
 
   #watch({ method, user, secret }: ClientQuestion): WatchedLogin | null {

@@ -35,22 +35,21 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
   });
 }
 
-async function connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {
-  try {
-    signal.throwIfAborted();
-    const socket = target.kind === "tcp"
-      // There is nothing to choose among for an address, and choosing takes timers.
-      ? await Deno.connect({
-        hostname: target.host,
-        port: target.port,
-        signal,
-        autoSelectFamily: !isAddress(target.host),
-      })
-      : await Deno.connect({ transport: "unix", path: target.path });
-    return new SocketTransport(socket);
-  } catch (error) {
-    throw toConnectionError(error, `connect to ${formatSocketAddress(target)}`);
-  }
+function connect(target: SocketAddress, signal: AbortSignal): Promise<Transport> {
+  return open(target, signal).then(
+    (socket) => new SocketTransport(socket),
+    (error) => {
+      throw toConnectionError(error, `connect to ${formatSocketAddress(target)}`);
+    },
+  );
+}
+
+function open(target: SocketAddress, signal: AbortSignal): Promise<Deno.Conn> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  if (target.kind === "unix") return Deno.connect({ transport: "unix", path: target.path });
+  const { host, port } = target;
+  // There is nothing to choose among for an address, and choosing takes timers.
+  return Deno.connect({ hostname: host, port, signal, autoSelectFamily: !isAddress(host) });
 }
 
 /** For addresses and host names of the configuration or the callout, whose syntax was checked before. */

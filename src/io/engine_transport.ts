@@ -62,6 +62,8 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   #reading: Uint8Array | null = null;
   /** Where the reader wants it. */
   #into: Uint8Array = NOTHING;
+  /** Whether nobody wants it but the engine. */
+  #forEngine = false;
   /** How much of what was heard last is there. */
   #placed = 0;
   /** Who hears first of the write that is under way. */
@@ -161,8 +163,11 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   /** For the connection below: what was read of it, which may be only a part of a record. */
   heard(count: number | null): number | null | Promise<number | null> {
     const into = this.#into;
+    const forEngine = this.#forEngine;
     this.#into = NOTHING;
+    this.#forEngine = false;
     const alerted = this.#takeBelow(count, into);
+    if (forEngine) return alerted === undefined ? count : alerted.then(() => count);
     if (this.#placed > 0) return this.#placed;
     const octets = alerted === undefined ? this.#take(into) : undefined;
     return octets === undefined ? this.#readOn(into, alerted) : octets;
@@ -170,6 +175,7 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
 
   /** For the connection below. */
   lost(error: ConnectionError): never {
+    this.#forEngine = false;
     this.#readOver();
     throw error;
   }
@@ -208,14 +214,19 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
     }
   }
 
-  async end(bytes: Uint8Array): Promise<void> {
-    const last = Math.max(0, bytes.length - WRITE_OCTETS);
-    if (last > 0) await this.write(bytes.subarray(0, last));
-    this.#encrypt(bytes.subarray(last));
-    this.#writeEnded = true;
-    this.#engine.end();
-    await this.#flush();
-    this.close();
+  end(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > WRITE_OCTETS) {
+      const last = bytes.length - WRITE_OCTETS;
+      return this.write(bytes.subarray(0, last)).then(() => this.end(bytes.subarray(last)));
+    }
+    try {
+      this.#encrypt(bytes);
+      this.#writeEnded = true;
+      this.#engine.end();
+      return (this.#flush() ?? Promise.resolve()).then(() => this.close());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async closeWrite(): Promise<void> {
@@ -251,16 +262,9 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   }
 
   /** Reads once from below and lets the engine have it; null at the end. */
-  async #readBelow(): Promise<number | null> {
-    let count: number | null;
-    try {
-      count = await this.#plain.read(this.#reading = this.#buffers.next());
-    } catch (error) {
-      this.#readOver();
-      throw error;
-    }
-    await this.#takeBelow(count, NOTHING);
-    return count;
+  #readBelow(): Promise<number | null> {
+    this.#forEngine = true;
+    return readFor(this.#plain, this.#reading = this.#buffers.next(), this);
   }
 
   /** The read from below is over, and its buffer free. */

@@ -49,10 +49,6 @@ export class MemoryLimitStore implements LimitStore {
     }
   }
 
-  loginAllowed(attempt: LoginAttempt): Promise<LoginVerdict> {
-    return Promise.resolve(this.#loginAllowed(attempt));
-  }
-
   loginFailed(attempt: LoginAttempt): Promise<readonly BegunBan[]> {
     const begun: BegunBan[] = [];
     for (const [index, watch] of attempt.watches.entries()) {
@@ -113,7 +109,7 @@ export class MemoryLimitStore implements LimitStore {
     this.#set(this.#buckets, rate.key, bucket, drainedAt(bucket, rate), now);
   }
 
-  #loginAllowed(attempt: LoginAttempt): LoginVerdict {
+  loginAllowed(attempt: LoginAttempt): LoginVerdict {
     const now = this.#options.now();
     let delayMs = 0;
     let slowest = 0;

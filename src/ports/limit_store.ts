@@ -90,7 +90,7 @@ export interface LimitStore {
   /** Gives places back, each once for every time it was taken. */
   release(keys: readonly string[]): void;
   /** Asks whether a login may be tried now. */
-  loginAllowed(attempt: LoginAttempt): Promise<LoginVerdict>;
+  loginAllowed(attempt: LoginAttempt): LoginVerdict | Promise<LoginVerdict>;
   /** A login was tried and refused. */
   loginFailed(attempt: LoginAttempt): Promise<readonly BegunBan[]>;
   /** Remembers `key` as one that has signed in. */
