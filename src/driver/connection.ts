@@ -42,13 +42,7 @@ import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
-import {
-  type LimitAnswer,
-  type LimitRefusal,
-  type LoginLeave,
-  type ServerLimits,
-  SessionLimits,
-} from "./session_limits.ts";
+import { type LimitAnswer, type LimitRefusal, type LoginLeave, SessionLimits } from "./session_limits.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
 import type { BoardedSession, SessionFacts } from "./session_board.ts";
 import type { HoldEnd } from "./sign_in_holds.ts";
@@ -131,7 +125,11 @@ export class Connection implements BoardedSession {
     this.#services.board?.enter(this.#context.id, this);
     if (this.#server.rules.compat) this.#log.introduce();
     try {
-      await this.#enter();
+      const entered = this.#enter();
+      if (entered !== null) await entered;
+      const greeted = this.#greet();
+      if (greeted !== null) await greeted;
+      this.#context.doing = "in auth state";
       await this.#dialogue();
     } catch (error) {
       this.#caught(error);
@@ -244,28 +242,37 @@ export class Connection implements BoardedSession {
 
   // The entrance ----------------------------------------------------------------------------------------------
 
-  async #enter(): Promise<void> {
+  /** Null where nothing has to be waited for before the greeting. */
+  #enter(): Promise<void> | null {
+    const { settings: { smtp_greeting_delay }, resolver } = this.#server;
+    const { proxy_protocol, ssl } = this.#listener.settings;
+    if (proxy_protocol) return this.#readProxyHeader().then(() => this.#enterSlowly(this.#checkLimits()));
+    const checked = this.#checkLimits();
+    return checked !== null || ssl || resolver !== null || smtp_greeting_delay > 0
+      ? this.#enterSlowly(checked)
+      : null;
+  }
+
+  async #enterSlowly(checked: Promise<void> | null): Promise<void> {
     const { settings } = this.#server;
-    if (this.#listener.settings.proxy_protocol) await this.#readProxyHeader();
-    if (this.#server.limits !== null) {
-      const checked = this.#checkLimits(this.#server.limits);
-      if (checked !== null) await checked;
-    }
+    if (checked !== null) await checked;
     if (this.#listener.settings.ssl) {
       if (!this.#admitHandshake("implicit")) this.#over("tls_refused");
       await this.#startTls();
     }
     if (this.#server.resolver !== null) await this.#resolve();
     if (settings.smtp_greeting_delay > 0) await this.#delayGreeting();
+  }
+
+  #greet(): Promise<void> | null {
+    const { settings } = this.#server;
     this.#context.doing = "sending client greeting line";
     this.#enterCommandPhase();
     this.#sessionEnd = this.#services.clock.now() +
       (this.#server.rules.compat ? settings.timeout : settings.session_timeout);
     this.#state = initialClientState(this.#transport.tls !== null);
     this.#output.push(this.#server.rules.replies.greeting);
-    const flushed = this.#flush();
-    if (flushed !== null) await flushed;
-    this.#context.doing = "in auth state";
+    return this.#flush();
   }
 
   async #readProxyHeader(): Promise<void> {
@@ -299,7 +306,9 @@ export class Connection implements BoardedSession {
   }
 
   /** Null where the client may go on. */
-  #checkLimits(limits: ServerLimits): Promise<void> | null {
+  #checkLimits(): Promise<void> | null {
+    const { limits } = this.#server;
+    if (limits === null) return null;
     this.#enterPhase("admitting", "checking limits", null);
     const ports = { replies: this.#server.rules.replies, log: this.#log, metrics: this.#services.metrics };
     this.#limits = new SessionLimits(limits, this.#context.client.host, ports);
@@ -517,9 +526,12 @@ export class Connection implements BoardedSession {
     }
   }
 
-  async #upgrade(): Promise<ClientEvent> {
+  #upgrade(): Promise<ClientEvent> {
     const flushed = this.#flush();
-    if (flushed !== null) await flushed;
+    return flushed === null ? this.#secure() : flushed.then(() => this.#secure());
+  }
+
+  #secure(): Promise<ClientEvent> {
     if (this.#input.pending > 0) {
       this.#log.note(
         "warn",
@@ -530,9 +542,10 @@ export class Connection implements BoardedSession {
     // RFC 3207 §4.2 and CVE-2014-3556: what was sent in clear behind STARTTLS must not be read as sent in TLS.
     this.#input.clear();
     this.#context.starttls = true;
-    await this.#startTls();
-    this.#enterCommandPhase();
-    return { kind: "tls_started" };
+    return this.#startTls().then(() => {
+      this.#enterCommandPhase();
+      return { kind: "tls_started" };
+    });
   }
 
   async #ask(question: ClientQuestion): Promise<ClientEvent> {
@@ -644,7 +657,7 @@ export class Connection implements BoardedSession {
     return { kind: "waited" };
   }
 
-  async #connect(
+  #connect(
     question: ClientQuestion,
     answer: Extract<AuthAnswer, { kind: "accepted" }>,
   ): Promise<ClientEvent> {
@@ -655,7 +668,7 @@ export class Connection implements BoardedSession {
     const began = clock.now();
     const facts = this.#clientFacts();
     const { dialer } = this.#server;
-    const result = await openFirstUpstream(
+    return openFirstUpstream(
       answer.upstreams,
       (target) => ({
         ...upstreamRequest(this.#server, facts, question, answer, target),
@@ -678,9 +691,15 @@ export class Connection implements BoardedSession {
       },
       dialer === null ? this.#services : { ...this.#services, dialer },
       this.#signal,
-    );
-    const seconds = (clock.now() - began) / 1000;
-    metrics.upstream(result.kind === "ready", result.kind === "ready" ? "ready" : result.stage, seconds);
+    ).then((result) => {
+      const seconds = (clock.now() - began) / 1000;
+      metrics.upstream(result.kind === "ready", result.kind === "ready" ? "ready" : result.stage, seconds);
+      return this.#connected(result, question);
+    });
+  }
+
+  #connected(result: UpstreamResult, question: ClientQuestion): ClientEvent {
+    const { metrics } = this.#services;
     if (result.kind === "ready") {
       this.#upstream = result;
       if (this.#ended !== null) throw SESSION_OVER;

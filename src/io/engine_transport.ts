@@ -108,12 +108,12 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   }
 
   /**
-   * Runs the handshake; `first` is what was read of it already. `judge` looks at the peer's certificate, where there is
+   * Runs the handshake and gives this transport; `first` is what was read of it already. `judge` looks at the peer's certificate, where there is
    * to be one, and may throw.
    * @throws {ConnectionError} with code `tls`, `reset`, `closed`, or of clients `silent`, and what `judge` throws; all is
    * closed then, after an alert.
    */
-  async handshake(first: Uint8Array | null, judge: PeerJudge | null): Promise<void> {
+  async handshake(first: Uint8Array | null, judge: PeerJudge | null): Promise<this> {
     const ofClient = this.#engine.role === "server";
     let heard = first !== null && first.length > 0;
     try {
@@ -140,6 +140,7 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
       throw error;
     }
     this.#buffers.quiet(QUIET_OCTETS);
+    return this;
   }
 
   // Reads and writes are most of what is done for a session: no async function, and no closure for each of them.

@@ -58,16 +58,17 @@ export function createTlsAcceptor(
     certificates.all.map((one) => [one.context, triedOut(factory(one.context, settings), one)]),
   );
   const judgement = judge === null ? null : (engine: TlsEngine) => judgeChain(judge, engine.peerChain());
+  const accept = (plain: Transport, octets: Uint8Array | null, serverName: string | null) => {
+    const context = certificates.choose(serverName);
+    if (makers === null) return acceptWithStreams(plain, context, settings, octets, judge);
+    return new EngineTransport(plain, makers.get(context)!).handshake(octets, judgement);
+  };
   return {
-    async accept(plain: Transport): Promise<Transport> {
+    accept(plain: Transport): Promise<Transport> {
       // With one certificate there is nothing to choose.
-      const first = certificates.all.length > 1 ? await readFirst(plain) : null;
-      const context = certificates.choose(first?.serverName ?? null);
-      const octets = first?.octets ?? null;
-      if (makers === null) return await acceptWithStreams(plain, context, settings, octets, judge);
-      const transport = new EngineTransport(plain, makers.get(context)!);
-      await transport.handshake(octets, judgement);
-      return transport;
+      return certificates.all.length === 1
+        ? accept(plain, null, null)
+        : readFirst(plain).then(({ octets, serverName }) => accept(plain, octets, serverName));
     },
     knows: (serverName) => certificates.knows(serverName),
   };
