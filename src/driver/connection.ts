@@ -70,6 +70,8 @@ const HELD_TOO_LONG: AuthAnswer = Object.freeze({
   saslChallenge: null,
 });
 
+type ReadyUpstream = Extract<UpstreamResult, { kind: "ready" }>;
+
 /** Serves one accepted connection. */
 export class Connection implements BoardedSession {
   readonly #listener: ListenerRuntime;
@@ -97,7 +99,7 @@ export class Connection implements BoardedSession {
   #clientHost = "[UNAVAILABLE]";
   /** Null where nothing is limited, and before the client's address is known. */
   #limits: SessionLimits | null = null;
-  #upstream: Extract<UpstreamResult, { kind: "ready" }> | null = null;
+  #upstream: ReadyUpstream | null = null;
   #lastWord: Promise<void> | null = null;
   #relayed: RelayResult | null = null;
   /** The relay under the guard: says whether a message is in flight, and answers idle clients. */
@@ -117,31 +119,63 @@ export class Connection implements BoardedSession {
     this.#log = new SessionLog(listener.server, this.#context, services);
   }
 
-  /** Runs the session to its end. Never rejects; the connection is closed when it settles. */
-  async run(): Promise<void> {
-    const { metrics } = this.#services;
-    metrics.connectionOpened(this.#listener.text);
-    metrics.moved(null, this.#phase);
-    this.#services.board?.enter(this.#context.id, this);
-    if (this.#server.rules.compat) this.#log.introduce();
+  /** Runs the session to its end. The connection is closed when it settles; it rejects for mistakes of ours only. */
+  run(): Promise<void> {
+    try {
+      this.#begin();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    // An idle session is one function that waits: each takes memory.
+    return this.#live().then(() => this.#end(), (error) => this.#endAfter(error));
+  }
+
+  #live(): Promise<void> {
     try {
       const entered = this.#enter();
-      if (entered !== null) await entered;
-      const greeted = this.#greet();
-      if (greeted !== null) await greeted;
-      this.#context.doing = "in auth state";
-      await this.#dialogue();
+      return entered === null ? this.#dialogue() : entered.then(() => this.#dialogue());
     } catch (error) {
-      this.#caught(error);
-    } finally {
-      this.#deadline.disarm();
-      this.#handshakeOver();
-      if (this.#lastWord !== null) await this.#lastWord;
-      this.#transport.close();
-      this.#upstream?.transport.close();
-      this.#limits?.leave();
-      this.#input.release();
+      return Promise.reject(error);
     }
+  }
+
+  #begin(): void {
+    const { metrics, board } = this.#services;
+    metrics.connectionOpened(this.#listener.text);
+    metrics.moved(null, this.#phase);
+    board?.enter(this.#context.id, this);
+    if (this.#server.rules.compat) this.#log.introduce();
+  }
+
+  #endAfter(error: unknown): Promise<void> | undefined {
+    try {
+      this.#caught(error);
+    } catch (mistake) {
+      this.#release();
+      throw mistake;
+    }
+    return this.#end();
+  }
+
+  #end(): Promise<void> | undefined {
+    this.#deadline.disarm();
+    if (this.#lastWord !== null) return this.#lastWord.then(() => this.#leave());
+    this.#leave();
+  }
+
+  /** Closes and gives back all that the session holds. */
+  #release(): void {
+    this.#deadline.disarm();
+    this.#handshakeOver();
+    this.#transport.close();
+    this.#upstream?.transport.close();
+    this.#limits?.leave();
+    this.#input.release();
+  }
+
+  #leave(): void {
+    this.#release();
+    const { metrics, board } = this.#services;
     const outcome = this.#ended ?? "client_closed";
     const seconds = this.#log.end({
       outcome,
@@ -151,7 +185,7 @@ export class Connection implements BoardedSession {
       clientHost: this.#server.resolver === null ? null : this.#clientHost,
     });
     metrics.moved(this.#phase, null);
-    this.#services.board?.leave(this.#context.id);
+    board?.leave(this.#context.id);
     metrics.connectionClosed(this.#listener.text, outcome, seconds);
   }
 
@@ -264,7 +298,7 @@ export class Connection implements BoardedSession {
     if (settings.smtp_greeting_delay > 0) await this.#delayGreeting();
   }
 
-  #greet(): Promise<void> | null {
+  #greet(): void {
     const { settings } = this.#server;
     this.#context.doing = "sending client greeting line";
     this.#enterCommandPhase();
@@ -272,7 +306,6 @@ export class Connection implements BoardedSession {
       (this.#server.rules.compat ? settings.timeout : settings.session_timeout);
     this.#state = initialClientState(this.#transport.tls !== null);
     this.#output.push(this.#server.rules.replies.greeting);
-    return this.#flush();
   }
 
   async #readProxyHeader(): Promise<void> {
@@ -434,6 +467,10 @@ export class Connection implements BoardedSession {
   // The dialogue ----------------------------------------------------------------------------------------------
 
   async #dialogue(): Promise<void> {
+    this.#greet();
+    const greeted = this.#flush();
+    if (greeted !== null) await greeted;
+    this.#context.doing = "in auth state";
     let event: ClientEvent | null = null;
     while (this.#ended === null) {
       event ??= this.#heard();
@@ -728,18 +765,22 @@ export class Connection implements BoardedSession {
     };
   }
 
-  async #relay(): Promise<null> {
-    const upstream = this.#upstream!;
+  #relay(): Promise<null> {
     this.#enterPhase("relaying", "proxying", this.#server.settings.timeout);
     const flushed = this.#flush();
-    if (flushed !== null) await flushed;
+    return flushed === null
+      ? this.#relayOn(this.#upstream!)
+      : flushed.then(() => this.#relayOn(this.#upstream!));
+  }
+
+  #relayOn(upstream: ReadyUpstream): Promise<null> {
     this.#deadline.disarm();
     this.#input.release();
     const { clock, metrics } = this.#services;
     const began = clock.now();
     this.#guarded = this.#guard(upstream);
     if (this.#drain !== null) this.#drainRelay();
-    const result = await relay(
+    return relay(
       this.#transport,
       upstream.transport,
       {
@@ -752,19 +793,20 @@ export class Connection implements BoardedSession {
         began: (progress) => this.#relayProgress = progress,
       },
       this.#services,
-    );
-    this.#deadline.disarm();
-    this.#relayed = result;
-    this.#log.relayEnd(result);
-    metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
-    metrics.relayed("to_upstream", result.octetsToUpstream);
-    metrics.relayed("to_client", result.octetsToClient);
-    this.#ended ??= relayOutcome(result);
-    return null;
+    ).then((result) => {
+      this.#deadline.disarm();
+      this.#relayed = result;
+      this.#log.relayEnd(result);
+      metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
+      metrics.relayed("to_upstream", result.octetsToUpstream);
+      metrics.relayed("to_client", result.octetsToClient);
+      this.#ended ??= relayOutcome(result);
+      return null;
+    });
   }
 
   /** What the relay goes through; null with `smtp_guard off`. */
-  #guard(upstream: Extract<UpstreamResult, { kind: "ready" }>): GuardedFlow | null {
+  #guard(upstream: ReadyUpstream): GuardedFlow | null {
     const { guard: rules, settings } = this.#server;
     if (rules === null) return null;
     const admission = this.#limits?.admission ?? null;

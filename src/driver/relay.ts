@@ -48,116 +48,143 @@ const PREMATURE = "upstream prematurely closed connection";
 /** `parted`: the source has nothing more to say and was told that it may go. */
 type PumpEnd = "eof" | "source_lost" | "sink_lost" | "parted";
 
+/** What a relay needs of its surroundings. */
+export interface RelayPorts {
+  readonly clock: Clock;
+  readonly buffers: BufferPool;
+}
+
 /**
  * Relays until the mail server has ended the session and the client has heard all of it, or the connection of
  * either is lost. Both transports are closed when it settles. Never rejects.
  */
-export async function relay(
+export function relay(
   client: Transport,
   upstream: Transport,
   options: RelayOptions,
-  ports: { readonly clock: Clock; readonly buffers: BufferPool },
+  ports: RelayPorts,
 ): Promise<RelayResult> {
-  let timedOut = false;
-  let parted = false;
-  let endedBy: RelayResult["endedBy"] | null = null;
-  const { guarded } = options;
-  const deadline = ports.clock.deadline(() => {
-    if (parted) {
-      client.close();
-      return upstream.close();
-    }
-    if (timedOut || guarded === null) {
-      timedOut = true;
-      client.close();
-      upstream.close();
+  return new Relay(client, upstream, options, ports).run();
+}
+
+/** Most of a session's life is spent here: as little as can be waits meanwhile, and what waits is small. */
+class Relay {
+  readonly #client: Transport;
+  readonly #upstream: Transport;
+  readonly #options: RelayOptions;
+  readonly #clock: Clock;
+  readonly #deadline: Deadline;
+  readonly #toUpstream: Pump;
+  readonly #toClient: Pump;
+  #timedOut = false;
+  #parted = false;
+  #endedBy: RelayResult["endedBy"] | null = null;
+
+  constructor(client: Transport, upstream: Transport, options: RelayOptions, { clock, buffers }: RelayPorts) {
+    const { guarded, fromClient, fromUpstream } = options;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#options = options;
+    this.#clock = clock;
+    this.#deadline = clock.deadline(() => this.#expire());
+    const alive = () => this.#alive();
+    const toUpstream = guarded === null ? new BlindPassage(upstream) : new ClientPassage(guarded);
+    const toClient = guarded === null ? new BlindPassage(client) : new UpstreamPassage(guarded);
+    this.#toUpstream = new Pump(client, toUpstream, fromClient, alive, buffers);
+    this.#toClient = new Pump(upstream, toClient, fromUpstream, alive, buffers);
+  }
+
+  run(): Promise<RelayResult> {
+    this.#alive();
+    this.#options.began?.(() => [this.#toUpstream.octets, this.#toClient.octets]);
+    // First what the mail server said before it heard any of the rest: it is no answer to that.
+    const upstreamSide = this.#toClient.run().then((end) => this.#upstreamEnded(end));
+    const clientSide = this.#toUpstream.run().then((end) => this.#clientEnded(end));
+    return Promise.all([upstreamSide, clientSide]).then(() => this.#result());
+  }
+
+  #alive(): void {
+    if (!this.#timedOut && !this.#parted) this.#deadline.arm(this.#options.timeoutMs);
+  }
+
+  #expire(): void {
+    const { guarded } = this.#options;
+    if (this.#parted || this.#timedOut || guarded === null) {
+      this.#timedOut ||= !this.#parted;
+      this.#close();
       return;
     }
-    timedOut = true;
+    this.#timedOut = true;
     // Whoever does not take the last word is not waited for.
-    deadline.arm(LINGER_MS);
+    this.#deadline.arm(LINGER_MS);
     guarded.expireIdle();
-  });
-  deadline.arm(options.timeoutMs);
-  const alive = () => {
-    if (!timedOut && !parted) deadline.arm(options.timeoutMs);
-  };
-  const toUpstream = new Pump(
-    client,
-    guarded === null ? new BlindPassage(upstream) : new ClientPassage(guarded),
-    options.fromClient,
-    alive,
-    ports.buffers,
-  );
-  const toClient = new Pump(
-    upstream,
-    guarded === null ? new BlindPassage(client) : new UpstreamPassage(guarded),
-    options.fromUpstream,
-    alive,
-    ports.buffers,
-  );
-  options.began?.(() => [toUpstream.octets, toClient.octets]);
+  }
 
-  const upstreamSide = async () => {
-    const end = await toClient.run();
-    endedBy ??= guarded?.cutForClient ? "client" : "upstream";
+  #close(): void {
+    this.#client.close();
+    this.#upstream.close();
+  }
+
+  async #upstreamEnded(end: PumpEnd): Promise<void> {
+    const { guarded } = this.#options;
+    this.#endedBy ??= guarded?.cutForClient ? "client" : "upstream";
     const written = guarded?.upstreamEnded() ?? null;
     if (written !== null) await written;
-    if (end === "sink_lost") {
-      client.close();
-      upstream.close();
-      return;
-    }
+    if (end === "sink_lost") return this.#close();
     // A message that was refused may have an end that is waited for, and answered.
     const over = guarded?.over() ?? null;
     if (over !== null) await over;
     // Nothing that the client still sends can be answered, but it must be read: see closeLingering().
-    toUpstream.discard();
-    upstream.close();
-    if (!parted) await endClient(client, toUpstream, deadline, ports.clock);
-  };
-  const clientSide = async () => {
-    const end = await toUpstream.run();
+    this.#toUpstream.discard();
+    this.#upstream.close();
+    if (!this.#parted) await this.#endClient();
+  }
+
+  async #clientEnded(end: PumpEnd): Promise<void> {
+    const { guarded, halfClose } = this.#options;
     if (end === "parted") {
-      parted = true;
+      this.#parted = true;
       // The mail server closes first, as it has said: then no port of ours is kept for late segments of the connection.
-      deadline.arm(LINGER_MS);
+      this.#deadline.arm(LINGER_MS);
       // What the client still says is not read. In TLS it is that it ends, as an answer to our own end.
-      return client.close();
+      return this.#client.close();
     }
-    endedBy ??= "client";
+    this.#endedBy ??= "client";
     if (end !== "sink_lost") await guarded?.clientEnded();
     // Half-close: the mail server may still have replies to give. A client that is gone takes no reply.
-    if (end === "eof" && options.halfClose) await upstream.closeWrite();
-    else if (end !== "sink_lost") upstream.close();
+    if (end === "eof" && halfClose) await this.#upstream.closeWrite();
+    else if (end !== "sink_lost") this.#upstream.close();
     // A mail server that takes no more input may have said why: its direction decides what follows.
-  };
-  // First what the mail server said before it heard any of the rest: it is no answer to that.
-  await Promise.all([upstreamSide(), clientSide()]);
-  deadline.disarm();
-  client.close();
-  upstream.close();
-  guarded?.finish();
-  const deserted = endedBy === "upstream" && guarded?.deserted ? PREMATURE : null;
-  return {
-    octetsToUpstream: toUpstream.octets,
-    octetsToClient: toClient.octets,
-    timedOut,
-    endedBy: endedBy ?? "client",
-    reset: timedOut ? null : (endedBy === "upstream" ? toClient : toUpstream).reset ?? deserted,
-    byGuard: guarded?.end ?? null,
-  };
-}
+  }
 
-async function endClient(client: Transport, toUpstream: Pump, idle: Deadline, clock: Clock): Promise<void> {
-  idle.disarm();
-  if (toUpstream.ended) return closeLingering(client, clock);
-  // The other pump owns the read side and throws away what it reads.
-  const linger = clock.deadline(() => client.close());
-  linger.arm(LINGER_MS);
-  await client.closeWrite();
-  await toUpstream.run();
-  linger.disarm();
+  async #endClient(): Promise<void> {
+    this.#deadline.disarm();
+    if (this.#toUpstream.ended) return closeLingering(this.#client, this.#clock);
+    // The other pump owns the read side and throws away what it reads.
+    const linger = this.#clock.deadline(() => this.#client.close());
+    linger.arm(LINGER_MS);
+    await this.#client.closeWrite();
+    await this.#toUpstream.run();
+    linger.disarm();
+  }
+
+  #result(): RelayResult {
+    const { guarded } = this.#options;
+    this.#deadline.disarm();
+    this.#close();
+    guarded?.finish();
+    const endedBy = this.#endedBy;
+    const deserted = endedBy === "upstream" && guarded?.deserted ? PREMATURE : null;
+    const endedFirst = endedBy === "upstream" ? this.#toClient : this.#toUpstream;
+    return {
+      octetsToUpstream: this.#toUpstream.octets,
+      octetsToClient: this.#toClient.octets,
+      timedOut: this.#timedOut,
+      endedBy: endedBy ?? "client",
+      reset: this.#timedOut ? null : endedFirst.reset ?? deserted,
+      byGuard: guarded?.end ?? null,
+    };
+  }
 }
 
 /** Where the octets of one direction go. */
