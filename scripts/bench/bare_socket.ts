@@ -1,25 +1,23 @@
-import { readSocket, resourceOf, writeSocket } from "../../src/io/socket_resource.ts";
+import { closeSocket, readSocket, type Socket, socketOf, writeSocket } from "../../src/io/socket_resource.ts";
 
 /** A socket that is read and written as Postern does it, with as little around it as can be. */
 export class BareSocket {
-  readonly #socket: Deno.Conn;
-  readonly #resource: number | null;
+  readonly #socket: Socket;
 
-  constructor(socket: Deno.Conn) {
-    this.#socket = socket;
-    this.#resource = resourceOf(socket);
+  constructor(conn: Deno.Conn) {
+    this.#socket = socketOf(conn);
   }
 
   /** 0 or null at the end. */
   read(into: Uint8Array): Promise<number | null> {
-    return readSocket(this.#socket, this.#resource, into);
+    return readSocket(this.#socket, into);
   }
 
   write(octets: Uint8Array): Promise<number> {
-    return writeSocket(this.#socket, this.#resource, octets);
+    return writeSocket(this.#socket, octets);
   }
 
   close(): void {
-    this.#socket.close();
+    closeSocket(this.#socket);
   }
 }

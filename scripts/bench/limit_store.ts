@@ -51,7 +51,7 @@ async function session(store: LimitStore, index: number): Promise<void> {
   const holds = [`conn ${client}`, `conn ${user}`];
   await admit([holds[0]!], [`rate ${client}`]);
   const watches = [{ key: `login ${client}`, rule: RULE, unless: null }];
-  await timed(() => store.loginAllowed({ watches, mark: "mark" }));
+  await timed(async () => await store.loginAllowed({ watches, mark: "mark" }));
   await admit([holds[1]!], []);
   await admit([], [`messages ${user}`]);
   for (let recipient = 0; recipient < 3; recipient++) await admit([], [`recipients ${user}`]);

@@ -1,15 +1,21 @@
 import type { ConnectionError, Reader, SocketAddress, Transport, Writer } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
 import { toSocketAddress } from "./socket_address.ts";
-import { readSocket, resourceOf, writeSocket } from "./socket_resource.ts";
+import {
+  closeSocket,
+  readSocket,
+  shutdownSocket,
+  type Socket,
+  socketOf,
+  writeSocket,
+} from "./socket_resource.ts";
 
 /** A {@linkcode Transport} over a TCP or Unix socket of Deno. */
 export class SocketTransport implements Transport {
   readonly tls = null;
-  readonly #socket: Deno.Conn;
-  readonly #resource: number | null;
-  #local: SocketAddress | null = null;
-  #remote: SocketAddress | null = null;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly #socket: Socket;
   #closed = false;
   #writeEnded = false;
   /** What is being written, and for whom. */
@@ -23,30 +29,23 @@ export class SocketTransport implements Transport {
   #written: ((octets: number) => Promise<void> | undefined) | null = null;
   #notWritten: ((error: unknown) => void) | null = null;
 
-  constructor(socket: Deno.Conn) {
-    this.#socket = socket;
-    this.#resource = resourceOf(socket);
+  constructor(conn: Deno.Conn) {
+    this.local = toSocketAddress(conn.localAddr);
+    this.remote = toSocketAddress(conn.remoteAddr);
+    this.#socket = socketOf(conn);
     // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
-    if (isTcp(socket)) setNoDelay(socket);
-  }
-
-  get local(): SocketAddress {
-    return this.#local ??= toSocketAddress(this.#socket.localAddr);
-  }
-
-  get remote(): SocketAddress {
-    return this.#remote ??= toSocketAddress(this.#socket.remoteAddr);
+    if (isTcp(conn)) setNoDelay(conn);
   }
 
   // Reads and writes are most of what is done for a session: one promise more each, no async function and no closure.
 
   read(into: Uint8Array): Promise<number | null> {
-    return readSocket(this.#socket, this.#resource, into).then(octetsOrEnd, readFailed);
+    return readSocket(this.#socket, into).then(octetsOrEnd, readFailed);
   }
 
   readFor(into: Uint8Array, reader: Reader): Promise<number | null> {
     this.#reader = reader;
-    return readSocket(this.#socket, this.#resource, into).then(
+    return readSocket(this.#socket, into).then(
       this.#heard ??= (count) => this.#reader!.heard(octetsOrEnd(count)),
       this.#lost ??= (error) => this.#reader!.lost(failure(error, "read")),
     );
@@ -59,7 +58,7 @@ export class SocketTransport implements Transport {
   writeFor(bytes: Uint8Array, writer: Writer): Promise<void> {
     this.#writing = bytes;
     this.#writer = writer;
-    return writeSocket(this.#socket, this.#resource, bytes).then(
+    return writeSocket(this.#socket, bytes).then(
       this.#written ??= (octets) => this.#writeRest(octets),
       this.#notWritten ??= (error) => this.#writer.notWritten(failure(error, "write")),
     );
@@ -75,7 +74,7 @@ export class SocketTransport implements Transport {
     if (this.#closed || this.#writeEnded) return;
     this.#writeEnded = true;
     try {
-      await this.#socket.closeWrite();
+      await shutdownSocket(this.#socket);
     } catch {
       // The peer may have reset the connection before; the next read says so.
     }
@@ -85,7 +84,7 @@ export class SocketTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      this.#socket.close();
+      closeSocket(this.#socket);
     } catch {
       // The runtime has released the socket already.
     }
