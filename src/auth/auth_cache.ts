@@ -1,4 +1,5 @@
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../ports/auth_backend.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Metrics } from "../ports/telemetry.ts";
 import { BoundedMap } from "./bounded_map.ts";
@@ -50,7 +51,7 @@ export class AuthCache implements AuthBackend {
     this.#refused = new BoundedMap(options.most);
   }
 
-  ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+  ask(question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer> {
     if (question.salt !== null) {
       this.#count("bypass");
       return this.#options.backend.ask(question, signal);

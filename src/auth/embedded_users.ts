@@ -1,6 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { encodeLatin1 } from "../bytes/latin1.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion, UpstreamChoices } from "../ports/auth_backend.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { SocketAddress } from "../ports/transport.ts";
 import { Permits } from "./permits.ts";
 import { parseScryptHash, type ScryptHash, verifyPassword } from "./scrypt_hash.ts";
@@ -52,7 +53,7 @@ export class EmbeddedUsers implements AuthBackend {
     this.#decoyKey = createHash("sha256").update(hashes.join("\n")).digest();
   }
 
-  async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+  async ask(question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer> {
     if (question.method === "none") return refusal("530 5.7.1", "Authentication required", null);
     if (question.method !== "plain") {
       return refusal("504 5.5.4", "Authentication mechanism not available", null);
@@ -90,7 +91,7 @@ export class EmbeddedUsers implements AuthBackend {
     return this.#decoys[digest.readUInt32BE(0) % this.#decoys.length]!;
   }
 
-  #unavailable(signal: AbortSignal): AuthAnswer {
+  #unavailable(signal: EndSignal): AuthAnswer {
     return signal.aborted
       ? {
         kind: "failed",

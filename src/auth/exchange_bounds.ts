@@ -1,11 +1,12 @@
 import type { Clock, Deadline } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import { CalloutError } from "./callout_error.ts";
 
 /** What ends one exchange after the other from outside: its deadline, and the end of the session that asks. */
 export class ExchangeBounds {
   readonly #deadline: Deadline;
   #timeoutMs = 0;
-  #session: AbortSignal | null = null;
+  #session: EndSignal | null = null;
   /** Made when somebody asks for it: most exchanges go over a connection that is there. */
   #controller: AbortController | null = null;
   #error: CalloutError | null = null;
@@ -17,7 +18,7 @@ export class ExchangeBounds {
   }
 
   /** Puts them around an exchange, until {@linkcode lift}. */
-  set(timeoutMs: number, session: AbortSignal): void {
+  set(timeoutMs: number, session: EndSignal): void {
     this.#timeoutMs = timeoutMs;
     this.#controller = null;
     this.#error = null;

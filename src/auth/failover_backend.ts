@@ -1,5 +1,6 @@
 import type { AuthAnswer, AuthBackend, AuthFailureCode, AuthQuestion } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { Log, LogFields, LogLevel, Metrics } from "../ports/telemetry.ts";
 import { type Failure, type HealthRules, ServiceHealth } from "./service_health.ts";
 
@@ -52,7 +53,7 @@ export class FailoverBackend implements AuthBackend {
     }));
   }
 
-  async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+  async ask(question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer> {
     const { clock, nextTimeoutMs } = this.#options;
     const began = clock.now();
     const skipped: Member[] = [];
@@ -82,7 +83,7 @@ export class FailoverBackend implements AuthBackend {
     for (const { backend } of this.#members) backend.close();
   }
 
-  async #askOne(member: Member, question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+  async #askOne(member: Member, question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer> {
     const answer = await member.backend.ask(question, signal);
     const { health } = member;
     if (answer.kind === "failed" && answer.code === "aborted") {

@@ -1,5 +1,6 @@
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../ports/auth_backend.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { Connector, SocketAddress } from "../ports/transport.ts";
 import { type AnswerRules, interpretAnswer } from "./auth_answer.ts";
 import { CalloutError } from "./callout_error.ts";
@@ -84,7 +85,7 @@ export class HttpBackend implements AuthBackend {
     });
   }
 
-  async ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer> {
+  async ask(question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer> {
     try {
       const request = this.#spare.pop() ?? new RequestOctets();
       writeRequest(this.#template, question, request);

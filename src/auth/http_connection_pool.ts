@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { Transport } from "../ports/transport.ts";
 import { ExchangeBounds } from "./exchange_bounds.ts";
 import { HttpConnection, type IdleConnections } from "./http_connection.ts";
@@ -44,7 +45,7 @@ export class HttpConnectionPool {
    * Sends `request` and waits for the response's head, `timeoutMs` milliseconds for all of it.
    * @throws {CalloutError}
    */
-  async exchange(request: Uint8Array, timeoutMs: number, session: AbortSignal): Promise<HttpHead> {
+  async exchange(request: Uint8Array, timeoutMs: number, session: EndSignal): Promise<HttpHead> {
     const bounds = this.#spareBounds.pop() ?? new ExchangeBounds(this.#options.clock);
     bounds.set(timeoutMs, session);
     let permitted = false;

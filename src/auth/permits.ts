@@ -1,3 +1,5 @@
+import type { EndSignal } from "../ports/end_signal.ts";
+
 /** A number of permits and a bounded queue, first come first served, of those who wait for one. */
 export class Permits {
   readonly #maxWaiting: number;
@@ -22,7 +24,7 @@ export class Permits {
   }
 
   /** Waits for a permit. Settles with false when `signal` aborts first, or at once when the queue is full. */
-  take(signal: AbortSignal): Promise<boolean> {
+  take(signal: EndSignal): Promise<boolean> {
     if (signal.aborted) return Promise.resolve(false);
     if (this.tryTake()) return Promise.resolve(true);
     if (this.#waiting.length >= this.#maxWaiting) return Promise.resolve(false);
@@ -35,7 +37,7 @@ export class Permits {
         this.#waiting.splice(this.#waiting.indexOf(grant), 1);
         resolve(false);
       };
-      signal.addEventListener("abort", leave, { once: true });
+      signal.addEventListener("abort", leave);
       this.#waiting.push(grant);
     });
   }

@@ -1,4 +1,5 @@
 import type { AuthAnswer } from "../ports/auth_backend.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 
 const LEFT: AuthAnswer = {
   kind: "failed",
@@ -20,7 +21,7 @@ export class SharedQuestion {
   }
 
   /** Waits for the answer, but not longer than the session lasts. */
-  join(session: AbortSignal): Promise<AuthAnswer> {
+  join(session: EndSignal): Promise<AuthAnswer> {
     this.#waiting++;
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -29,7 +30,7 @@ export class SharedQuestion {
         this.#over();
         this.#given.abort();
       };
-      session.addEventListener("abort", leave, { once: true });
+      session.addEventListener("abort", leave);
       const settled = () => session.removeEventListener("abort", leave);
       this.#answer.finally(settled).then(resolve, reject);
       if (session.aborted) leave();

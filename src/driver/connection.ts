@@ -16,6 +16,7 @@ import type { ProxyHeader } from "../grammar/proxy_header.ts";
 import { decideOnCertificate } from "../policy/client_certificate.ts";
 import type { AuthAnswer, AuthQuestion, ProxyProtocolFacts } from "../ports/auth_backend.ts";
 import type { Deadline } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { SessionContext, SessionOutcome } from "../ports/telemetry.ts";
 import { ConnectionError, type TlsAcceptor, type Transport } from "../ports/transport.ts";
 import {
@@ -41,6 +42,7 @@ import { passedOn, type UpstreamResult } from "./open_upstream.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "./runtime.ts";
+import { SessionEnding } from "./session_ending.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
 import { type LimitAnswer, type LimitRefusal, type LoginLeave, SessionLimits } from "./session_limits.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
@@ -83,7 +85,7 @@ export class Connection implements BoardedSession {
   readonly #output = new ClientOutput();
   readonly #deadline: Deadline;
   /** Made when something is asked that takes its time: most of a client's life nothing is. */
-  #abort: AbortController | null = null;
+  #ending: SessionEnding | null = null;
   #transport: Transport;
   #state: ClientState = initialClientState(false);
   /** What the dialogue knew last. */
@@ -227,7 +229,7 @@ export class Connection implements BoardedSession {
     const move = forcedMove(this.#phase, cause);
     if (move.outcome === null) return;
     this.#ended = move.outcome;
-    this.#abort?.abort();
+    this.#ending?.abort();
     // A relay that waits for a mail server to take octets does not notice that its client is gone.
     this.#upstream?.transport.close();
     // nginx closes without a word when the time is over (spec §2.9).
@@ -270,8 +272,8 @@ export class Connection implements BoardedSession {
     });
   }
 
-  get #signal(): AbortSignal {
-    return (this.#abort ??= new AbortController()).signal;
+  get #signal(): EndSignal {
+    return this.#ending ??= new SessionEnding();
   }
 
   // The entrance ----------------------------------------------------------------------------------------------

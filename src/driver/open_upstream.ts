@@ -8,6 +8,7 @@ import { decodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
 import type { Capabilities } from "../grammar/ehlo.ts";
 import { type Reply, type ReplyFault, ReplyReader } from "../grammar/reply.ts";
 import type { Clock, Deadline } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import {
   ConnectionError,
   type Connector,
@@ -76,7 +77,7 @@ export type UpstreamResult =
 export function openUpstream(
   request: UpstreamRequest,
   ports: { readonly clock: Clock; readonly dialer: Connector; readonly buffers: BufferPool },
-  signal: AbortSignal,
+  signal: EndSignal,
 ): Promise<UpstreamResult> {
   return new Opening(request, ports.dialer, ports.clock).run(ports.buffers, signal);
 }
@@ -109,7 +110,7 @@ class Opening {
     this.#transport?.close();
   }
 
-  async run(buffers: BufferPool, signal: AbortSignal): Promise<UpstreamResult> {
+  async run(buffers: BufferPool, signal: EndSignal): Promise<UpstreamResult> {
     const request = this.#request;
     const buffer = buffers.take(COMMAND_OCTETS);
     const held = buffers.take(COMMAND_OCTETS);

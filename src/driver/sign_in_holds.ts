@@ -1,4 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
+import { SessionEnding } from "./session_ending.ts";
 
 /** How a sign-in that may have been held back goes on: it never was, it is no longer, it waited for too long. */
 export type HoldEnd = "free" | "released" | "late";
@@ -31,14 +33,17 @@ export class SignInHolds {
   }
 
   /** Waits until the user is released; `signal` ends the wait as if it were too long. */
-  async wait(user: string, clock: Clock, signal: AbortSignal): Promise<HoldEnd> {
+  async wait(user: string, clock: Clock, signal: EndSignal): Promise<HoldEnd> {
     const held = this.#held.get(foldCase(user));
     if (held === undefined) return "free";
-    const waiting = new AbortController();
-    const end = AbortSignal.any([signal, waiting.signal]);
-    const late = clock.sleep(this.#waitMs, end).then((): HoldEnd => "late");
+    const waiting = new SessionEnding();
+    const end = () => waiting.abort();
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end);
+    const late = clock.sleep(this.#waitMs, waiting).then((): HoldEnd => "late");
     const how = await Promise.race([held.promise.then((): HoldEnd => "released"), late]);
-    waiting.abort();
+    signal.removeEventListener("abort", end);
+    end();
     return how;
   }
 }

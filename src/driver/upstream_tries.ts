@@ -10,6 +10,7 @@ import { parseIp } from "../bytes/ip_address.ts";
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import { decideOnNext } from "../policy/next_upstream.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import { ConnectionError, type Connector, type Dialer, type SocketAddress } from "../ports/transport.ts";
 import type { BufferPool } from "./buffer_pool.ts";
 import { connectFirst } from "./connect_first.ts";
@@ -60,7 +61,7 @@ export function openFirstUpstream(
   rules: TryRules,
   listener: TryListener,
   ports: TryPorts,
-  signal: AbortSignal,
+  signal: EndSignal,
 ): Promise<UpstreamResult> {
   return new Tries(request, rules, listener, ports, signal).run(servers);
 }
@@ -70,7 +71,7 @@ class Tries {
   readonly #rules: TryRules;
   readonly #listener: TryListener;
   readonly #ports: TryPorts;
-  readonly #signal: AbortSignal;
+  readonly #signal: EndSignal;
   readonly #began: number;
   #tries = 0;
   /** The failure that holds when nobody is left to try. */
@@ -82,7 +83,7 @@ class Tries {
     rules: TryRules,
     listener: TryListener,
     ports: TryPorts,
-    signal: AbortSignal,
+    signal: EndSignal,
   ) {
     this.#request = request;
     this.#rules = rules;

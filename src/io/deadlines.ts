@@ -9,6 +9,7 @@
  * @module
  */
 import type { Clock, Deadline } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 
 /** Width of a slot in milliseconds: the most by which a deadline is late, apart from the runtime's own lateness. */
 const TICK_MS = 50;
@@ -61,7 +62,7 @@ export function createClock(source: TimeSource = SYSTEM_TIME): Clock & { close()
   };
 }
 
-function sleep(wheel: TimerWheel, milliseconds: number, signal?: AbortSignal): Promise<void> {
+function sleep(wheel: TimerWheel, milliseconds: number, signal?: EndSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const wake = () => {

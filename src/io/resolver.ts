@@ -1,6 +1,7 @@
 import { formatIp, parseIp, unmapIpv4 } from "../bytes/ip_address.ts";
 import type { ResolverTarget } from "../config/settings.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { EndSignal } from "../ports/end_signal.ts";
 import type { Resolver } from "../ports/resolver.ts";
 
 /** The name is known not to be there. */
@@ -58,7 +59,7 @@ class NameSearch {
     this.#lookup = lookup;
   }
 
-  async nameOf(client: string, signal: AbortSignal): Promise<string> {
+  async nameOf(client: string, signal: EndSignal): Promise<string> {
     const pointers = await this.#ask([[pointerName(client), "PTR"]], signal);
     if (pointers === null) return TEMPORARILY_UNAVAILABLE;
     const pointer = pointers[0];
@@ -81,7 +82,7 @@ class NameSearch {
   /** All answers to `questions`; null when one of them could not be had in time. */
   async #ask(
     questions: readonly [string, "PTR" | "A" | "AAAA"][],
-    signal: AbortSignal,
+    signal: EndSignal,
   ): Promise<string[] | null> {
     const stop = new AbortController();
     const abort = () => stop.abort();

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { EndSignal } from "./end_signal.ts";
 import type { SocketAddress, TlsFacts } from "./transport.ts";
 
 /** SASL mechanism as the callout names it; `none` is MAIL/RCPT without authentication (`smtp_auth none`). */
@@ -123,7 +124,7 @@ export interface AuthBackend {
    * Answers a question. Never rejects: what goes wrong is an answer of kind `failed`. `signal` aborts when the
    * session ends before the answer is there.
    */
-  ask(question: AuthQuestion, signal: AbortSignal): Promise<AuthAnswer>;
+  ask(question: AuthQuestion, signal: EndSignal): Promise<AuthAnswer>;
   /** Says that the answer to a question turned out to be of no use, for a backend that remembers answers. */
   forget?(question: AuthQuestion): void;
   /** Drops all answers that let somebody in: mailboxes have moved. */

@@ -1,3 +1,5 @@
+import type { EndSignal } from "./end_signal.ts";
+
 /** A timer that is armed again and again, cheaply; it fires once per arming. */
 export interface Deadline {
   /** Starts or restarts the wait, in milliseconds from now. */
@@ -13,5 +15,5 @@ export interface Clock {
   /** A disarmed deadline that calls `expired` when it is reached. It may fire up to 100 ms late, never early. */
   deadline(expired: () => void): Deadline;
   /** Settles after `milliseconds`, or at once when `signal` aborts; never rejects. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  sleep(milliseconds: number, signal?: EndSignal): Promise<void>;
 }

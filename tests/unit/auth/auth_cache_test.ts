@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AuthCache, type AuthCacheOptions } from "../../../src/auth/auth_cache.ts";
 import type { AuthAnswer, AuthQuestion } from "../../../src/ports/auth_backend.ts";
+import type { EndSignal } from "../../../src/ports/end_signal.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { peerCertificate, question, tlsFacts } from "./questions.ts";
 
@@ -30,7 +31,7 @@ class Scene {
   readonly counted: string[] = [];
   readonly questions: AuthQuestion[] = [];
   readonly cache: AuthCache;
-  answer: (question: AuthQuestion, signal: AbortSignal) => AuthAnswer | Promise<AuthAnswer> = () => yes();
+  answer: (question: AuthQuestion, signal: EndSignal) => AuthAnswer | Promise<AuthAnswer> = () => yes();
   closed = 0;
 
   constructor(options: Partial<AuthCacheOptions> = {}) {
@@ -212,7 +213,7 @@ Deno.test("AuthCache asks once for the same question of several sessions", async
 Deno.test("AuthCache gives a question up when the last session that waits for it ends, not before", async () => {
   const scene = new Scene();
   const answer = Promise.withResolvers<AuthAnswer>();
-  const signals: AbortSignal[] = [];
+  const signals: EndSignal[] = [];
   scene.answer = (_question, signal) => {
     signals.push(signal);
     return answer.promise;

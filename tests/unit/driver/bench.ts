@@ -17,6 +17,7 @@ import { ehloLines } from "../../../src/policy/capabilities.ts";
 import { pipeliningRule } from "../../../src/policy/pipelining.ts";
 import { planLimits } from "../../../src/policy/limits.ts";
 import type { LimitStore } from "../../../src/ports/limit_store.ts";
+import type { EndSignal } from "../../../src/ports/end_signal.ts";
 import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
 import type { LimitPorts, ServerLimits } from "../../../src/driver/session_limits.ts";
 import type { AuthAnswer, AuthBackend, AuthQuestion } from "../../../src/ports/auth_backend.ts";
@@ -64,7 +65,7 @@ export interface BenchOptions {
   /** Where limits are counted; without it nothing is limited. */
   readonly limits?: LimitStore;
   readonly tracer?: Tracer;
-  readonly resolve?: (signal: AbortSignal) => Promise<string>;
+  readonly resolve?: (signal: EndSignal) => Promise<string>;
   /** Hosts where nobody listens. */
   readonly nobodyAt?: readonly string[];
   /** Addresses of host names; a name without any is not found. */

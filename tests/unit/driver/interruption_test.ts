@@ -71,7 +71,8 @@ const CASES: Readonly<Record<JointPhase, PhaseCase>> = {
   },
   resolving: {
     options: {
-      resolve: (signal) => new Promise((resolve) => signal.onabort = () => resolve("[TEMPUNAVAIL]")),
+      resolve: (signal) =>
+        new Promise((resolve) => signal.addEventListener("abort", () => resolve("[TEMPUNAVAIL]"))),
     },
     enter: () => Promise.resolve(),
     deadlineMs: null,
