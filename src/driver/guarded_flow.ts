@@ -175,20 +175,23 @@ export class GuardedFlow implements RelayControl, OutletOwner {
    * mail server has let it go and it was told so; false when it has to be read all the same.
    */
   parting(): Promise<boolean> | null {
-    return this.#mayPart && this.#guard.parting !== null ? this.#part() : null;
-  }
-
-  async #part(): Promise<boolean> {
-    const guard = this.#guard;
+    if (!this.#mayPart || this.#guard.parting === null) return null;
     // Longer than that a client is not left unwatched.
     this.#deadline.arm(LINGER_MS);
-    while (this.#mayPart && guard.parting !== null && !this.#parted && !guard.over && !this.#toClient.lost) {
-      await new Promise<void>((resolve) => this.#progress = resolve);
+    return new Promise((resolve) => this.#part(resolve));
+  }
+
+  /** Looks whether the client has gone, or is not to go, whenever something has happened. */
+  #part(resolve: (parted: boolean) => void): void {
+    const guard = this.#guard;
+    if (this.#mayPart && guard.parting !== null && !this.#parted && !guard.over && !this.#toClient.lost) {
+      this.#progress = () => this.#part(resolve);
+      return;
     }
     this.#deadline.disarm();
     const parted = this.#mayPart && this.#parted;
     this.#mayPart = false;
-    return parted;
+    resolve(parted);
   }
 
   /** For the outlet to the client: whether what is written now is the 221 to the client's QUIT, and the client need not be heard any more. */

@@ -93,7 +93,21 @@ class Tries {
     this.#began = ports.clock.now();
   }
 
-  async run(servers: readonly SocketAddress[]): Promise<UpstreamResult> {
+  run(servers: readonly SocketAddress[]): Promise<UpstreamResult> {
+    const [first] = servers;
+    const single = servers.length === 1 && first !== undefined && !isName(first);
+    return single && !this.#ports.isOwnListener(first) ? this.#tryOnly(first) : this.#tryEach(servers);
+  }
+
+  /** As a rule there is one address, and nothing to choose: whatever comes of it is the end. */
+  #tryOnly(server: SocketAddress): Promise<UpstreamResult> {
+    return openUpstream(this.#begin(server), this.#ports, this.#signal).then((result) => {
+      if (result.kind === "ready") this.#works(server);
+      return result;
+    });
+  }
+
+  async #tryEach(servers: readonly SocketAddress[]): Promise<UpstreamResult> {
     const { health } = this.#ports;
     const resting: Candidate[] = [];
     for (const server of servers) {
@@ -170,7 +184,7 @@ class Tries {
         ? { result: await openUpstream(request, this.#ports, this.#signal), reached: server, used: left }
         : await this.#openFirst(request, left, choosing);
       if (result.kind === "ready") {
-        if (this.#ports.health.succeeded(reached)) this.#listener.resting(reached, false);
+        this.#works(reached);
         return result;
       }
       const { code, about, reply } = result;
@@ -216,6 +230,10 @@ class Tries {
     return reached === null
       ? { result, reached: request.target, used: addresses }
       : { result, reached, used };
+  }
+
+  #works(address: SocketAddress): void {
+    if (this.#ports.health.succeeded(address)) this.#listener.resting(address, false);
   }
 
   #rest(addresses: readonly SocketAddress[]): void {
