@@ -160,6 +160,7 @@ export class Connection implements BoardedSession {
   }
 
   #end(): Promise<void> | undefined {
+    // The last word has a deadline of its own.
     this.#deadline.disarm();
     if (this.#lastWord !== null) return this.#lastWord.then(() => this.#leave());
     this.#leave();
@@ -229,7 +230,7 @@ export class Connection implements BoardedSession {
     const move = forcedMove(this.#phase, cause);
     if (move.outcome === null) return;
     this.#ended = move.outcome;
-    this.#ending?.abort();
+    (this.#ending ??= new SessionEnding()).abort();
     // A relay that waits for a mail server to take octets does not notice that its client is gone.
     this.#upstream?.transport.close();
     // nginx closes without a word when the time is over (spec §2.9).
@@ -590,6 +591,7 @@ export class Connection implements BoardedSession {
   async #ask(question: ClientQuestion): Promise<ClientEvent> {
     const flushed = this.#flush();
     if (flushed !== null) await flushed;
+    if (this.#ended !== null) throw SESSION_OVER;
     this.#log.asked(question);
     const limits = this.#limits;
     if (limits !== null) {

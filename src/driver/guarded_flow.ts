@@ -194,7 +194,10 @@ export class GuardedFlow implements RelayControl, OutletOwner {
     resolve(parted);
   }
 
-  /** For the outlet to the client: whether what is written now is the 221 to the client's QUIT, and the client need not be heard any more. */
+  /**
+   * For the outlet to the client: whether what is written now is the 221 to the client's QUIT, and the client need not be
+   * heard any more.
+   */
   isLast(): boolean {
     if (!this.#mayPart || this.#guard.parting !== "granted") return false;
     this.#mayPart = this.#toClient.octets <= HEARD_OCTETS;

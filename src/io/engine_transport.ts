@@ -8,14 +8,7 @@ import {
   writeFor,
   type Writer,
 } from "../ports/transport.ts";
-import {
-  closedError,
-  connectionLost,
-  isReset,
-  silent,
-  tlsError,
-  toConnectionError,
-} from "./connection_errors.ts";
+import { closedError, connectionLost, isReset, silent, tlsError } from "./connection_errors.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import type { EngineEvents, EngineMaker, TlsEngine } from "./tls_engine.ts";
 import { alertFor } from "./tls_alerts.ts";
@@ -66,7 +59,7 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   #forEngine = false;
   /** How much of what was heard last is there. */
   #placed = 0;
-  /** Who hears first of the write that is under way. */
+  /** Who hears first of the write that is under way, and of what has joined it. */
   #writer: Writer | null = null;
   #closed = false;
   #writeEnded = false;
@@ -108,8 +101,8 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   }
 
   /**
-   * Runs the handshake and gives this transport; `first` is what was read of it already. `judge` looks at the peer's certificate, where there is
-   * to be one, and may throw.
+   * Runs the handshake and gives this transport; `first` is what was read of it already. `judge` looks at the peer's
+   * certificate, where there is to be one, and may throw.
    * @throws {ConnectionError} with code `tls`, `reset`, `closed`, or of clients `silent`, and what `judge` throws; all is
    * closed then, after an alert.
    */
@@ -306,7 +299,6 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
   #flush(): Promise<void> | undefined {
     if (this.#sending !== null) {
       this.#moreToSend = true;
-      // Whoever hears first of it may keep an error to himself.
       return this.#sending.then(() => this.#throwSendError());
     }
     const encrypted = this.#next();
@@ -336,7 +328,10 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
 
   /** For the connection below. */
   written(): Promise<void> | undefined {
-    if (this.#moreToSend && this.#closed) return this.#notSent(closedError());
+    if (this.#moreToSend && this.#closed) {
+      this.notWritten(closedError());
+      return;
+    }
     const next = this.#moreToSend ? this.#next() : null;
     if (next !== null) return this.#send(next);
     this.#sending = null;
@@ -347,11 +342,7 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
 
   /** For the connection below. */
   notWritten(error: ConnectionError): void {
-    this.#sendError = toConnectionError(error, "write");
-    this.#notSent(this.#sendError);
-  }
-
-  #notSent(error: ConnectionError): undefined {
+    this.#sendError = error;
     this.#sending = null;
     const writer = this.#writer;
     this.#writer = null;

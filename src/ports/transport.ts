@@ -71,9 +71,9 @@ export interface Transport {
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** For {@linkcode readFor}. */
+  /** For {@linkcode readFor}. There is one place for a reader: that of a read which is under way is lost. */
   readFor?(into: Uint8Array, reader: Reader): Promise<number | null>;
-  /** For {@linkcode writeFor}. */
+  /** For {@linkcode writeFor}; one place, too. */
   writeFor?(bytes: Uint8Array, writer: Writer): Promise<void>;
   /** Ends our direction (FIN, or close_notify and FIN); reading goes on. Never throws, idempotent. */
   closeWrite(): Promise<void>;
@@ -99,7 +99,10 @@ export interface Reader {
 export interface Writer {
   /** All is written. Who awaits the write awaits what is returned, too. */
   written(): Promise<void> | undefined;
-  /** It is not: the connection is lost, or was closed on our side. Who awaits the write hears what is thrown. */
+  /**
+   * It is not: the connection is lost, or was closed on our side. Who awaits the write hears what is thrown; where nothing
+   * is, it settles as if all were well.
+   */
   notWritten(error: ConnectionError): void;
 }
 
@@ -168,7 +171,7 @@ export interface TlsAcceptor {
   /**
    * Runs the handshake. The plain transport belongs to the returned one afterwards; closing the plain one while
    * the handshake runs aborts it. Octets read from `plain` before the call are not part of the handshake.
-   * @throws {ConnectionError} with code `tls`, `reset`, `silent` or `closed`.
+   * @throws {ConnectionError} with code `tls`, `reset`, `silent` or `closed`; other errors at once, or as a rejection.
    */
   accept(plain: Transport): Promise<Transport>;
   /** Whether one of its certificates is for `serverName`; for any other name the first one is presented. */

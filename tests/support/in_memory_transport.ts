@@ -1,8 +1,10 @@
 import {
   ConnectionError,
+  type Reader,
   type SocketAddress,
   type TlsFacts,
   type Transport,
+  type Writer,
 } from "../../src/ports/transport.ts";
 
 /** What a pair of {@linkcode InMemoryTransport} is like. */
@@ -95,6 +97,8 @@ export class InMemoryTransport implements Transport {
   readonly #incoming: Pipe;
   readonly #outgoing: Pipe;
   #closed = false;
+  #reader: Reader | null = null;
+  #writer: Writer | null = null;
 
   constructor(
     addresses: { readonly local: SocketAddress; readonly remote: SocketAddress },
@@ -119,6 +123,16 @@ export class InMemoryTransport implements Transport {
 
   write(bytes: Uint8Array): Promise<void> {
     return this.#outgoing.write(bytes, () => this.#closed);
+  }
+
+  readFor(into: Uint8Array, reader: Reader): Promise<number | null> {
+    this.#reader = reader;
+    return this.read(into).then((count) => this.#reader!.heard(count), (error) => this.#reader!.lost(error));
+  }
+
+  writeFor(bytes: Uint8Array, writer: Writer): Promise<void> {
+    this.#writer = writer;
+    return this.write(bytes).then(() => this.#writer!.written(), (error) => this.#writer!.notWritten(error));
   }
 
   closeWrite(): Promise<void> {

@@ -308,3 +308,23 @@ Deno.test("a client that does not take the 235 is given up after timeout", async
 function allOfIpv4() {
   return { kind: "ip", address: new Uint8Array(4), prefix: 0 } as const;
 }
+
+Deno.test("a session that is ended while it says what comes before a login does not ask for the login", async () => {
+  await withBench({}, async (bench) => {
+    await bench.client.expect(GREETING);
+    const { near } = bench;
+    const write = near.write.bind(near);
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: goOn, resolve: release } = Promise.withResolvers<void>();
+    near.write = async (bytes) => {
+      begin();
+      await write(bytes);
+      await goOn;
+    };
+    await bench.client.send(`NOOP\r\nAUTH PLAIN ${btoa("\0user\0secret")}\r\n`);
+    await begun;
+    bench.interrupt("abort");
+    release();
+    assert.equal(await bench.outcome(), "shutdown");
+  });
+});
