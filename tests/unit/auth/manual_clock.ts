@@ -1,4 +1,5 @@
 import type { Clock, Deadline } from "../../../src/ports/clock.ts";
+import type { EndSignal } from "../../../src/ports/end_signal.ts";
 import { within } from "../../support/patience.ts";
 
 /** A clock that the test turns forward. */
@@ -23,14 +24,15 @@ export class ManualClock implements Clock {
     };
   }
 
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  sleep(milliseconds: number, signal?: EndSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const deadline = this.deadline(resolve);
       deadline.arm(milliseconds);
       signal?.addEventListener("abort", () => {
         deadline.disarm();
         resolve();
-      }, { once: true });
+      });
     });
   }
 

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { MemoryLimitStore } from "../../../src/limits/memory_store.ts";
-import type { Admission, AdmissionAnswer } from "../../../src/ports/limit_store.ts";
+import type { Admission, AdmissionAnswer, LimitStore, LoginVerdict } from "../../../src/ports/limit_store.ts";
 import type { Interruption, JointPhase } from "../../../src/session/joint.ts";
 import { accepted, type Bench, type BenchOptions, refused, withBench } from "./bench.ts";
 
@@ -328,3 +328,54 @@ Deno.test("a session that is ended while it says what comes before a login does 
     assert.equal(await bench.outcome(), "shutdown");
   });
 });
+
+/** Counts whose verdict on a login comes when the test says it. */
+function slowVerdicts(): { store: LimitStore; asked: Promise<void>; decide(verdict: LoginVerdict): void } {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: verdict, resolve: decide } = Promise.withResolvers<LoginVerdict>();
+  const store: LimitStore = {
+    admit: () => Promise.resolve(null),
+    release() {},
+    loginAllowed() {
+      ask();
+      return verdict;
+    },
+    loginFailed: () => Promise.resolve([]),
+    loginSucceeded() {},
+    close: () => Promise.resolve(),
+  };
+  return { store, asked, decide };
+}
+
+const FAILED_LOGINS = {
+  by: "client",
+  zone: "",
+  delay: 1,
+  refuse: null,
+  ban: null,
+  forget: 1,
+  ban_time: 1,
+  ban_max: 1,
+} as const;
+
+for (
+  const [when, delayMs] of [["is asked whether a login may be tried", 0], [
+    "waits after failed ones",
+    7_000,
+  ]] as const
+) {
+  Deno.test(`a session that ${when} and is ended asks nobody for the login`, async () => {
+    const { store, asked, decide } = slowVerdicts();
+    await withBench({ limits: store, settings: { limit_login: [FAILED_LOGINS] } }, async (bench) => {
+      await ask(bench);
+      await asked;
+      if (delayMs > 0) {
+        decide({ kind: "pass", delayMs, index: 0 });
+        await bench.clock.armedFor(delayMs);
+      }
+      bench.interrupt("abort");
+      decide({ kind: "pass", delayMs: 7_000, index: 0 });
+      assert.equal(await bench.outcome(), "shutdown");
+    });
+  });
+}

@@ -253,6 +253,17 @@ Deno.test("a mail server that has no other beside it is not left alone", async (
   });
 });
 
+Deno.test("the only mail server is tried although it rests, and is good again when it works", async () => {
+  await withBench({ resting: [tcp("192.0.2.1")] }, async (bench) => {
+    await login(bench, at("192.0.2.1"));
+    await letIn(bench);
+    await bench.client.expect("235 2.0.0 OK\r\n");
+    assert.equal(bench.health.rests(tcp("192.0.2.1")), false);
+    assert.equal(bench.events().includes("upstream_back"), true);
+    assert.equal(bench.counted.includes("count upstream_rests ended"), true);
+  });
+});
+
 const NAMES = { "mx.pool": ["192.0.2.1", "192.0.2.2"], "mx.one": ["192.0.2.3"], "mx.own": ["127.0.0.1"] };
 
 Deno.test("of a host name each address is tried, and then the next name", async () => {
