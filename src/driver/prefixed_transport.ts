@@ -1,4 +1,12 @@
-import type { SocketAddress, TlsFacts, Transport } from "../ports/transport.ts";
+import {
+  type Reader,
+  readFor,
+  type SocketAddress,
+  type TlsFacts,
+  type Transport,
+  writeFor,
+  type Writer,
+} from "../ports/transport.ts";
 
 /**
  * A transport whose first octets were read already: what came behind a PROXY header belongs to the TLS handshake
@@ -33,8 +41,17 @@ export class PrefixedTransport implements Transport {
     return Promise.resolve(length);
   }
 
+  readFor(into: Uint8Array, reader: Reader): Promise<number | null> {
+    if (this.#prefix.length === 0) return readFor(this.#inner, into, reader);
+    return this.read(into).then((count) => reader.heard(count));
+  }
+
   write(bytes: Uint8Array): Promise<void> {
     return this.#inner.write(bytes);
+  }
+
+  writeFor(bytes: Uint8Array, writer: Writer): Promise<void> {
+    return writeFor(this.#inner, bytes, writer);
   }
 
   closeWrite(): Promise<void> {
