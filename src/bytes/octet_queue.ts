@@ -2,10 +2,9 @@
  * A queue of octets: filled at one end, looked at and taken from at the other.
  *
  * Taken octets are not moved away at once but when room is needed, and only when at least as many were taken as
- * would move; so every octet is copied a bounded number of times. An empty queue gives a large buffer back, as an
- * idle connection should cost little, and keeps a small one, as most reads bring one line. The first buffer is no
- * longer than what the engine keeps beside the array itself: a longer one takes an allocation of its own, which costs
- * ten times as much.
+ * would move; so every octet is copied a bounded number of times. An empty queue has no buffer of its own, as an idle
+ * connection should cost little. The first buffer is no longer than what the engine keeps beside the array itself: a
+ * longer one takes an allocation of its own, which costs ten times as much.
  *
  * @module
  */
@@ -13,21 +12,23 @@ import { decodeLatin1, partOf } from "./latin1.ts";
 
 /** Size of the first buffer: a line of most dialogues. V8 keeps arrays of so many octets on its heap. */
 const FIRST_OCTETS = 64;
-/** Size of the second buffer, and the largest that an empty queue keeps. */
-const KEPT_OCTETS = 512;
+/** Size of the second buffer. */
+const SECOND_OCTETS = 512;
 /** So many octets are copied by hand, as that takes less time than to make a view of them. */
 const SHORT_OCTETS = 128;
 const NOTHING = new Uint8Array(0);
 
 /** Octets that were pushed and not yet taken. Who pushes keeps the bound: it grows as needed. */
 export class OctetQueue {
+  /** What an empty queue has. */
+  readonly #given: Uint8Array;
   #buffer: Uint8Array;
   #start = 0;
   #end = 0;
 
   /** `buffer` is used until more room is needed; without one it makes its own. */
   constructor(buffer: Uint8Array = NOTHING) {
-    this.#buffer = buffer;
+    this.#given = this.#buffer = buffer;
   }
 
   /** Octets in the queue. */
@@ -51,7 +52,7 @@ export class OctetQueue {
     if (needed <= this.#buffer.length && this.#start >= length) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
     } else {
-      const least = needed <= FIRST_OCTETS ? FIRST_OCTETS : KEPT_OCTETS;
+      const least = needed <= FIRST_OCTETS ? FIRST_OCTETS : SECOND_OCTETS;
       const larger = new Uint8Array(Math.max(least, needed, length * 2));
       if (length > 0) larger.set(this.#buffer.subarray(this.#start, this.#end));
       this.#buffer = larger;
@@ -104,6 +105,6 @@ export class OctetQueue {
   clear(): void {
     this.#start = 0;
     this.#end = 0;
-    if (this.#buffer.length > KEPT_OCTETS) this.#buffer = NOTHING;
+    this.#buffer = this.#given;
   }
 }

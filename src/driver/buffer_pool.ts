@@ -1,7 +1,9 @@
 import { scannedBuffer } from "../bytes/clean_text.ts";
 
-/** What a connection reads into while commands are exchanged, in octets: most are shorter. */
-export const COMMAND_OCTETS = 512;
+/** What a client's commands are read into, in octets: most are shorter, and every idle connection has one. */
+export const CLIENT_OCTETS = 128;
+/** What a mail server's replies are read into before the relay, in octets: most are shorter. */
+export const REPLY_OCTETS = 512;
 /** What a relay reads into while little is said, in octets. */
 export const SMALL_OCTETS = 2_048;
 /** What a relay reads into while data flows and many do so, in octets. */
@@ -15,7 +17,7 @@ export const HUGE_OCTETS = 1_048_576;
 const MAX_LENT = { [HUGE_OCTETS]: 16, [LARGE_OCTETS]: 64, [MEDIUM_OCTETS]: 1_024 } as const;
 
 type FlowOctets = keyof typeof MAX_LENT;
-type PooledOctets = typeof COMMAND_OCTETS | typeof SMALL_OCTETS | FlowOctets;
+type PooledOctets = typeof CLIENT_OCTETS | typeof REPLY_OCTETS | typeof SMALL_OCTETS | FlowOctets;
 
 /**
  * Lends read buffers. Flow buffers go to connections while data flows, so that idle ones need not own any, and only so
@@ -24,7 +26,8 @@ type PooledOctets = typeof COMMAND_OCTETS | typeof SMALL_OCTETS | FlowOctets;
  */
 export class BufferPool {
   readonly #kept: Readonly<Record<PooledOctets, Uint8Array[]>> = {
-    [COMMAND_OCTETS]: [],
+    [CLIENT_OCTETS]: [],
+    [REPLY_OCTETS]: [],
     [SMALL_OCTETS]: [],
     [MEDIUM_OCTETS]: [],
     [LARGE_OCTETS]: [],
@@ -39,7 +42,7 @@ export class BufferPool {
   }
 
   /** A buffer with arbitrary content. */
-  take(octets: typeof COMMAND_OCTETS | typeof SMALL_OCTETS): Uint8Array {
+  take(octets: typeof CLIENT_OCTETS | typeof REPLY_OCTETS | typeof SMALL_OCTETS): Uint8Array {
     return this.#take(octets);
   }
 

@@ -2,7 +2,7 @@ import { decodeLatin1 } from "../bytes/latin1.ts";
 import { beginsBinary } from "../grammar/foreign_protocol.ts";
 import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
 import type { Transport } from "../ports/transport.ts";
-import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
+import { type BufferPool, CLIENT_OCTETS } from "./buffer_pool.ts";
 
 /** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
 const SASL_LINE_OCTETS = 12_288 + 2;
@@ -28,7 +28,7 @@ export class ClientInput {
 
   /** The buffer for reading, borrowed at the first use. */
   get buffer(): Uint8Array {
-    return this.#buffer ??= this.#buffers.take(COMMAND_OCTETS);
+    return this.#buffer ??= this.#buffers.take(CLIENT_OCTETS);
   }
 
   /** Begins a read; {@linkcode read} goes on with it, unless {@linkcode finished} says that it has ended. */

@@ -99,7 +99,7 @@ export class Connection implements BoardedSession {
   #handshake: HandshakeSlot | null = null;
   #proxyProtocol: ProxyProtocolFacts | null = null;
   #clientHost = "[UNAVAILABLE]";
-  /** Null where nothing is limited, and before the client's address is known. */
+  /** Made when something is asked of them: of most idle clients nothing is limited. */
   #limits: SessionLimits | null = null;
   #upstream: ReadyUpstream | null = null;
   #lastWord: Promise<void> | null = null;
@@ -343,13 +343,19 @@ export class Connection implements BoardedSession {
 
   /** Null where the client may go on. */
   #checkLimits(): Promise<void> | null {
-    const { limits } = this.#server;
+    const limits = this.#server.limits?.plan.atEntrance ? this.#limited() : null;
     if (limits === null) return null;
     this.#enterPhase("admitting", "checking limits", null);
-    const ports = { replies: this.#server.rules.replies, log: this.#log, metrics: this.#services.metrics };
-    this.#limits = new SessionLimits(limits, this.#context.client.host, ports);
-    const answer = this.#limits.enter();
+    const answer = limits.enter();
     return answer === null ? null : this.#unlessRefused(answer);
+  }
+
+  /** The session's place among the limits, once the client's address is known; null where there are none. */
+  #limited(): SessionLimits | null {
+    const { limits, rules } = this.#server;
+    if (limits === null || this.#limits !== null) return this.#limits;
+    const ports = { replies: rules.replies, log: this.#log, metrics: this.#services.metrics };
+    return this.#limits = new SessionLimits(limits, this.#context.client.host, ports);
   }
 
   async #unlessRefused(answer: LimitRefusal | Promise<LimitRefusal | null>): Promise<void> {
@@ -486,8 +492,9 @@ export class Connection implements BoardedSession {
       }
       const effects = this.#step(event);
       event = null;
-      for (const effect of effects) {
-        const done = this.#perform(effect);
+      // By number: an iterator would be kept while nothing is said.
+      for (let at = 0; at < effects.length; at++) {
+        const done = this.#perform(effects[at]!);
         if (done !== null) event = await done;
       }
     }
@@ -593,7 +600,7 @@ export class Connection implements BoardedSession {
     if (flushed !== null) await flushed;
     if (this.#ended !== null) throw SESSION_OVER;
     this.#log.asked(question);
-    const limits = this.#limits;
+    const limits = this.#limited();
     if (limits !== null) {
       const allowed = this.#mayAsk(limits, question);
       const refusal = allowed instanceof Promise ? await allowed : allowed;
@@ -813,7 +820,7 @@ export class Connection implements BoardedSession {
   #guard(upstream: ReadyUpstream): GuardedFlow | null {
     const { guard: rules, settings } = this.#server;
     if (rules === null) return null;
-    const admission = this.#limits?.admission ?? null;
+    const admission = this.#limited()?.admission ?? null;
     const { clock, metrics } = this.#services;
     const known = this.#known;
     if (upstream.reply !== null) countRecipient(upstream.reply.code, metrics);

@@ -22,7 +22,7 @@ import {
   type UpstreamFailure,
   type UpstreamPlan,
 } from "../session/upstream_machine.ts";
-import { type BufferPool, COMMAND_OCTETS } from "./buffer_pool.ts";
+import { type BufferPool, REPLY_OCTETS } from "./buffer_pool.ts";
 import type { SpokenReply } from "../session/replies.ts";
 import { UPSTREAM_PHASES, type UpstreamPhase } from "../session/upstream_phases.ts";
 import { REPEATED, repeatsSecret } from "./secret_echo.ts";
@@ -112,8 +112,8 @@ class Opening {
 
   async run(buffers: BufferPool, signal: EndSignal): Promise<UpstreamResult> {
     const request = this.#request;
-    const buffer = buffers.take(COMMAND_OCTETS);
-    const held = buffers.take(COMMAND_OCTETS);
+    const buffer = buffers.take(REPLY_OCTETS);
+    const held = buffers.take(REPLY_OCTETS);
     const abort = () => this.#end("aborted");
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);

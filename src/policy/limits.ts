@@ -18,6 +18,8 @@ interface LimitGroup {
 /** The limits of a server, by when they are checked; null where there are none. */
 export interface LimitPlan {
   readonly settings: LimitSettings;
+  /** Whether a client may be turned away before he has said anything. */
+  readonly atEntrance: boolean;
   /** A client has connected. */
   readonly entry: LimitGroup | null;
   /** A user has signed in. */
@@ -71,13 +73,15 @@ export function planLimits(settings: LimitSettings): LimitPlan | null {
   const { access, limit_conn, limit_req, limit_login } = settings;
   if (access.length + limit_conn.length + limit_req.length + limit_login.length === 0) return null;
   const rates = (...whats: RateLimit["what"][]) => limit_req.filter(({ what }) => whats.includes(what));
+  const entry = group({
+    bans: limit_login.filter(({ by, ban }) => by === "client" && ban !== null),
+    conns: limit_conn.filter(({ by }) => by !== "user"),
+    rates: rates("connections").filter(({ by }) => by !== "user"),
+  });
   return {
     settings,
-    entry: group({
-      bans: limit_login.filter(({ by, ban }) => by === "client" && ban !== null),
-      conns: limit_conn.filter(({ by }) => by !== "user"),
-      rates: rates("connections").filter(({ by }) => by !== "user"),
-    }),
+    atEntrance: access.length > 0 || entry !== null,
+    entry,
     login: group({
       bans: [],
       conns: limit_conn.filter(({ by }) => by === "user"),

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import {
   BufferPool,
-  COMMAND_OCTETS,
+  CLIENT_OCTETS,
   HUGE_OCTETS,
   LARGE_OCTETS,
   MEDIUM_OCTETS,
+  REPLY_OCTETS,
   SMALL_OCTETS,
 } from "../../../src/driver/buffer_pool.ts";
 
 for (
   const [octets, take] of [
-    [COMMAND_OCTETS, (pool: BufferPool) => pool.take(COMMAND_OCTETS)],
+    [CLIENT_OCTETS, (pool: BufferPool) => pool.take(CLIENT_OCTETS)],
+    [REPLY_OCTETS, (pool: BufferPool) => pool.take(REPLY_OCTETS)],
     [SMALL_OCTETS, (pool: BufferPool) => pool.take(SMALL_OCTETS)],
     [LARGE_OCTETS, (pool: BufferPool) => pool.takeFlow()!],
   ] as const
