@@ -1,6 +1,9 @@
 import type { EndSignal } from "../ports/end_signal.ts";
 
-/** The end of one session, or of one wait in it. An `AbortController` would take a dozen objects for it, and every session has one. */
+/**
+ * The end of one session, or of one wait in it. An `AbortController` would take a dozen objects for it, and every session
+ * has one.
+ */
 export class SessionEnding implements EndSignal {
   #aborted = false;
   readonly #listeners: (() => void)[] = [];

@@ -60,8 +60,8 @@ export interface Transport {
   /** Null while the connection is plain. */
   readonly tls: TlsFacts | null;
   /**
-   * Reads at least one octet into `into`, which has room for one; null at the end of the stream. The caller may reuse `into` once the
-   * promise is settled.
+   * Reads at least one octet into `into`, which has room for one; null at the end of the stream. The caller may reuse
+   * `into` once the promise is settled.
    * @throws {ConnectionError} when the connection is lost or was closed on our side.
    */
   read(into: Uint8Array): Promise<number | null>;

@@ -4,7 +4,7 @@ import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { ConnectionError, type Transport, writeFor, type Writer } from "../../../src/ports/transport.ts";
 import { changed } from "../../support/changed_transport.ts";
-import { connectedPair, octets, patternOctets, text } from "./pair.ts";
+import { connectedPair, octets, patternOctets, readFull, text } from "./pair.ts";
 import { acceptorOptions, upstreamOptions } from "./tls_pair.ts";
 
 /** The server's side of a TLS connection, whose writes below the test holds, counts and fails. */
@@ -115,12 +115,9 @@ Deno.test("a writer may write on when he is told", async () => {
     writeFor(server, octets("second "), scene.writer("second", () => server.write(octets("third"))));
   await scene.awaited("all", writeFor(server, octets("first "), scene.writer("first", again)));
   assert.deepEqual(scene.told, ["first written", "second written", "all settled"]);
-  const into = new Uint8Array(100);
-  let count = 0;
-  while (count < "first second third".length) {
-    count += await scene.client.read(into.subarray(count)) ?? assert.fail();
-  }
-  assert.equal(text(into.subarray(0, count)), "first second third");
+  const into = new Uint8Array("first second third".length);
+  await readFull(scene.client, into);
+  assert.equal(text(into), "first second third");
 });
 
 Deno.test("the writer of what takes several writes is told when all are written", async () => {
@@ -128,8 +125,7 @@ Deno.test("the writer of what takes several writes is told when all are written"
   const message = patternOctets(200_000);
   const writing = scene.awaited("all", writeFor(scene.server, message, scene.writer("one")));
   const into = new Uint8Array(message.length);
-  let count = 0;
-  while (count < into.length) count += await scene.client.read(into.subarray(count)) ?? assert.fail();
+  await readFull(scene.client, into);
   await writing;
   assert.deepEqual(into, message);
   assert.ok(scene.writes > 1);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { ListenSettings } from "../../../src/config/settings.ts";
 import { createDialer } from "../../../src/io/dialer.ts";
 import { openListener } from "../../../src/io/listener.ts";
@@ -37,6 +38,13 @@ export async function readToEnd(transport: Transport): Promise<Uint8Array> {
     parts.push(buffer.slice(0, octets));
   }
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+/** Reads until `into` is full; the stream must not end before. */
+export async function readFull(transport: Transport, into: Uint8Array): Promise<void> {
+  for (let octets = 0; octets < into.length;) {
+    octets += await transport.read(into.subarray(octets)) ?? assert.fail("the stream has ended");
+  }
 }
 
 /** Sends everything back, until the end. */
