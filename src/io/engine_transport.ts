@@ -189,12 +189,13 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
     if (bytes.length <= WRITE_OCTETS && this.#sending === null) {
       try {
         this.#encrypt(bytes);
+        this.#writer = writer;
+        const sending = this.#flush();
+        if (sending !== undefined) return sending;
       } catch (error) {
+        this.#writer = null;
         return Promise.reject(error).catch((error) => writer.notWritten(error));
       }
-      this.#writer = writer;
-      const sending = this.#flush();
-      if (sending !== undefined) return sending;
       // There was nothing to write.
       this.#writer = null;
       return Promise.resolve().then(() => writer.written());
@@ -332,8 +333,16 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
       this.notWritten(closedError());
       return;
     }
-    const next = this.#moreToSend ? this.#next() : null;
-    if (next !== null) return this.#send(next);
+    if (this.#moreToSend) {
+      try {
+        const next = this.#next();
+        if (next !== null) return this.#send(next);
+      } catch (error) {
+        // Whatever it is: the writer has to hear of it.
+        this.notWritten(error as ConnectionError);
+        return;
+      }
+    }
     this.#sending = null;
     const writer = this.#writer;
     this.#writer = null;

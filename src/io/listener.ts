@@ -4,7 +4,7 @@
  * @module
  */
 import type { ListenSettings } from "../config/settings.ts";
-import type { Transport } from "../ports/transport.ts";
+import type { SocketAddress } from "../ports/transport.ts";
 import { AcceptLoop, type AcceptSource } from "./accept_loop.ts";
 import { toSocketAddress } from "./socket_address.ts";
 import { SocketTransport } from "./socket_transport.ts";
@@ -58,14 +58,16 @@ export async function openListener(
 }
 
 function toSource(socket: { accept(): Promise<Deno.Conn>; close(): void }): AcceptSource {
+  let local: SocketAddress | null = null;
+  const toTransport = (conn: Deno.Conn) => {
+    const transport = new SocketTransport(conn, local);
+    local = transport.local;
+    return transport;
+  };
   return {
     accept: () => socket.accept().then(toTransport),
     close: () => socket.close(),
   };
-}
-
-function toTransport(socket: Deno.Conn): Transport {
-  return new SocketTransport(socket);
 }
 
 function listenErrorCode(error: unknown): ListenErrorCode {

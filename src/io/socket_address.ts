@@ -8,6 +8,14 @@ export function toSocketAddress(address: Deno.Addr): SocketAddress {
   return { kind: "unix", path: "path" in address ? address.path ?? "" : "" };
 }
 
+/** The address of `address`: `known`, where that is the same one. Most connections of a listener come to one address. */
+export function knownSocketAddress(address: Deno.Addr, known: SocketAddress | null): SocketAddress {
+  const made = toSocketAddress(address);
+  return known?.kind === "tcp" && made.kind === "tcp" && made.host === known.host && made.port === known.port
+    ? known
+    : made;
+}
+
 function plainHost(host: string): string {
   return host.startsWith("::ffff:") && host.includes(".") ? host.slice(7) : host;
 }

@@ -1,6 +1,6 @@
 import type { ConnectionError, Reader, SocketAddress, Transport, Writer } from "../ports/transport.ts";
 import { closedError, toConnectionError } from "./connection_errors.ts";
-import { toSocketAddress } from "./socket_address.ts";
+import { knownSocketAddress, toSocketAddress } from "./socket_address.ts";
 import {
   closeSocket,
   readSocket,
@@ -29,8 +29,9 @@ export class SocketTransport implements Transport {
   #written: ((octets: number) => Promise<void> | undefined) | null = null;
   #notWritten: ((error: unknown) => void) | null = null;
 
-  constructor(conn: Deno.Conn) {
-    this.local = toSocketAddress(conn.localAddr);
+  /** `local` is the address that another connection of the same listener had, if there is one. */
+  constructor(conn: Deno.Conn, local: SocketAddress | null = null) {
+    this.local = knownSocketAddress(conn.localAddr, local);
     this.remote = toSocketAddress(conn.remoteAddr);
     this.#socket = socketOf(conn);
     // Replies are small and each waits for the other side: Nagle's algorithm would delay every second one.
@@ -67,6 +68,8 @@ export class SocketTransport implements Transport {
   #writeRest(written: number): Promise<void> | undefined {
     const bytes = this.#writing;
     if (written < bytes.length) return this.writeFor(bytes.subarray(written), this.#writer);
+    // It need not be kept while nothing is written, as for most of the time of most connections.
+    this.#writing = NOTHING;
     return this.#writer.written();
   }
 

@@ -87,7 +87,7 @@ export interface Transport {
   close(): void;
 }
 
-/** What is done at once with what a read gives. */
+/** What is done at once with what a read gives: one of the two is called, once, however it ends. */
 export interface Reader {
   /** The read has given `count` octets, null at the end of the stream. What is returned is what it gives. */
   heard(count: number | null): number | null | Promise<number | null>;
@@ -95,7 +95,7 @@ export interface Reader {
   lost(error: ConnectionError): number | null;
 }
 
-/** What is done at once when a write has ended. */
+/** What is done at once when a write has ended: one of the two is called, once, however it ends. */
 export interface Writer {
   /** All is written. Who awaits the write awaits what is returned, too. */
   written(): Promise<void> | undefined;

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import { createDialer } from "../../../src/io/dialer.ts";
+import { EngineTransport } from "../../../src/io/engine_transport.ts";
+import type { TlsEngine } from "../../../src/io/tls_engine.ts";
 import { ConnectionError, type Transport, writeFor, type Writer } from "../../../src/ports/transport.ts";
 import { changed } from "../../support/changed_transport.ts";
 import { connectedPair, octets, patternOctets, readFull, text } from "./pair.ts";
@@ -190,4 +192,58 @@ Deno.test("end() closes when its octets are written, and not when they cannot be
     assert.deepEqual(scene.told, [expected]);
     assert.equal(scene.closed, how === "written");
   }
+});
+
+/** An engine that makes what `take` gives of what it is to encrypt. */
+function engineThat(take: () => Uint8Array | null): TlsEngine {
+  const engine: Partial<TlsEngine> = {
+    role: "server",
+    send: () => true,
+    takeEncrypted: take,
+    release: () => {},
+  };
+  return engine as TlsEngine;
+}
+
+Deno.test("a writer hears of it when the engine breaks with what has joined his write, and so does who joined", async () => {
+  const mistake = new RangeError("the engine breaks");
+  const { client, server } = await connectedPair();
+  const { wait, open } = gate();
+  const below = changed(server, { write: (bytes) => wait().then(() => server.write(bytes)) });
+  let taken = 0;
+  const secured = new EngineTransport(
+    below,
+    () =>
+      engineThat(() => {
+        if (taken++ > 0) throw mistake;
+        return octets("first");
+      }),
+  );
+  const told: unknown[] = [];
+  const first = writeFor(secured, octets("a"), {
+    written: () => assert.fail("it was not written whole"),
+    notWritten: (error) => void told.push(error),
+  });
+  const joined = assert.rejects(secured.write(octets("b")), mistake);
+  open();
+  await Promise.all([first, joined]);
+  assert.deepEqual(told, [mistake]);
+  secured.close();
+  client.close();
+});
+
+Deno.test("a writer hears of it when the engine breaks as he begins, and of nothing after that", async () => {
+  const mistake = new RangeError("the engine breaks");
+  const { client, server } = await connectedPair();
+  const takes = [() => assert.fail(mistake), () => octets("later")];
+  const secured = new EngineTransport(server, () => engineThat(() => takes.shift()?.() ?? null));
+  const told: unknown[] = [];
+  await writeFor(secured, octets("a"), {
+    written: () => void told.push("written"),
+    notWritten: (error) => void told.push(error),
+  });
+  await secured.write(octets("b"));
+  assert.deepEqual(told, [mistake]);
+  secured.close();
+  client.close();
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createDialer } from "../../../src/io/dialer.ts";
-import { ConnectionError } from "../../../src/ports/transport.ts";
+import { openListener } from "../../../src/io/listener.ts";
+import { ConnectionError, type Transport, writeFor } from "../../../src/ports/transport.ts";
 import { ReservedPort } from "../../support/reserved_port.ts";
-import { connectedPair, echo, octets, patternOctets, readToEnd, text } from "./pair.ts";
+import { connectedPair, echo, octets, onTcp, patternOctets, readToEnd, text } from "./pair.ts";
 
 const codeOf = (code: string) => (error: unknown) => error instanceof ConnectionError && error.code === code;
 
@@ -27,6 +28,39 @@ Deno.test("10 MB come back unchanged while the peer reads slowly", async () => {
   await Promise.all([echoed, written]);
   client.close();
   server.close();
+});
+
+Deno.test("a writer may write on as it is told, more than the kernel takes at once", async () => {
+  const { client, server } = await connectedPair();
+  const more = patternOctets(10_000_000);
+  const writing = writeFor(client, octets("first "), {
+    written: () => client.write(more).then(() => client.closeWrite()),
+    notWritten: (error) => assert.fail(error),
+  });
+  const heard = await readToEnd(server);
+  assert.equal(text(heard.subarray(0, 6)), "first ");
+  assert.deepEqual(heard.subarray(6), more);
+  await writing;
+  client.close();
+  server.close();
+});
+
+Deno.test("connections that come to one address of a listener have it in common, and no other", async () => {
+  const listener = await openListener(onTcp("0.0.0.0"), { reusePort: false });
+  const { address } = listener;
+  assert.ok(address.kind === "tcp");
+  const ends: Transport[] = [];
+  const cameTo = async (host: string) => {
+    const client = await createDialer().connect({ ...address, host }, new AbortController().signal);
+    const server = await listener.accept();
+    ends.push(client, server!);
+    return server!.local;
+  };
+  const one = await cameTo("127.0.0.1");
+  assert.equal(await cameTo("127.0.0.1"), one);
+  assert.deepEqual(await cameTo("127.0.0.2"), { ...address, host: "127.0.0.2" });
+  listener.close();
+  for (const end of ends) end.close();
 });
 
 Deno.test("closeWrite() ends one direction and leaves the other", async () => {
