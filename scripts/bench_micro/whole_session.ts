@@ -161,7 +161,13 @@ export async function prepareSessions(load: SessionLoad): Promise<SessionRunner>
   return {
     async run() {
       metrics.outcome = null;
-      await new Connection(new ScriptedPeer(NOTHING, CLIENT[load]), listener, services).run();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const owner = {
+        over: () => resolve(),
+        failed: (_session: Connection, mistake: unknown) => reject(mistake),
+      };
+      new Connection(new ScriptedPeer(NOTHING, CLIENT[load]), listener, services, owner).serve();
+      await promise;
       if (metrics.outcome !== "relayed" || !mailServer?.finished) {
         throw new Error(`A session ended as ${metrics.outcome}${complaint}`);
       }

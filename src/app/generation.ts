@@ -1,6 +1,6 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config, ListenSettings } from "../config/settings.ts";
-import { Connection } from "../driver/connection.ts";
+import { Connection, type ConnectionOwner } from "../driver/connection.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime.ts";
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import type { Interruption } from "../session/joint.ts";
@@ -16,11 +16,12 @@ export interface GenerationListener {
 }
 
 /** One configuration at work: its servers, and the sessions that began under it. */
-export class Generation {
+export class Generation implements ConnectionOwner {
   readonly config: Config;
   readonly #servers: readonly ServerRuntime[];
   readonly #tls: readonly WatchedTls[];
   readonly #services: Services;
+  readonly #mistaken: (error: unknown) => void;
   readonly #sessions = new Set<Connection>();
   #idle: (() => void) | null = null;
   #retired: Promise<void> | null = null;
@@ -30,21 +31,24 @@ export class Generation {
     servers: readonly ServerRuntime[],
     tls: readonly WatchedTls[],
     services: Services,
+    mistaken: (error: unknown) => void,
   ) {
     this.config = config;
     this.#servers = servers;
     this.#tls = tls;
     this.#services = services;
+    this.#mistaken = mistaken;
   }
 
   /**
-   * Makes the servers of `config` ready.
+   * Makes the servers of `config` ready. `mistaken` is told of each session that a mistake of ours has ended.
    * @throws {Error} when a file cannot be used any more.
    */
   static async build(
     config: Config,
     services: Services,
     logs: Pick<Logs, "forServer" | "accessFor">,
+    mistaken: (error: unknown) => void,
   ): Promise<Generation> {
     const servers: ServerRuntime[] = [];
     const shared = new Map<string, WatchedTls>();
@@ -60,7 +64,7 @@ export class Generation {
       for (const tls of shared.values()) tls.close();
       throw error;
     }
-    return new Generation(config, servers, [...shared.values()], services);
+    return new Generation(config, servers, [...shared.values()], services, mistaken);
   }
 
   /** The listeners of all servers, in order. */
@@ -89,26 +93,37 @@ export class Generation {
     }));
   }
 
-  /** Serves one connection to its end; a mistake of ours takes this one only, and `failed` is told of it. */
-  serve(accepted: Transport, listener: ListenerRuntime, failed: (error: unknown) => void): void {
+  /** Serves one connection to its end; a mistake of ours takes this one only. */
+  serve(accepted: Transport, listener: ListenerRuntime): void {
     let connection: Connection;
     try {
-      connection = new Connection(accepted, listener, this.#services);
+      connection = new Connection(accepted, listener, this.#services, this);
     } catch (error) {
       accepted.close();
-      return failed(error);
+      return this.#tell(error);
     }
     this.#sessions.add(connection);
-    // One function for both ends: an idle connection holds all that waits for its end.
-    const over = (error: unknown) => {
-      this.#sessions.delete(connection);
-      if (error !== undefined) {
-        accepted.close();
-        failed(error);
-      }
-      if (this.#sessions.size === 0) this.#idle?.();
-    };
-    connection.run().then(over, over);
+    connection.serve();
+  }
+
+  /** For the connection. */
+  over(connection: Connection): void {
+    this.#sessions.delete(connection);
+    if (this.#sessions.size === 0) this.#idle?.();
+  }
+
+  /** For the connection. */
+  failed(connection: Connection, mistake: unknown): void {
+    this.over(connection);
+    this.#tell(mistake);
+  }
+
+  #tell(mistake: unknown): void {
+    try {
+      this.#mistaken(mistake);
+    } catch {
+      // Where that cannot be told, nothing can; the other connections are served all the same.
+    }
   }
 
   /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */

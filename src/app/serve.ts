@@ -200,7 +200,7 @@ class RunningPostern implements Postern {
     this.#alone = alone;
     this.#release = release;
     this.#sockets = new ListenSockets(
-      (accepted, { generation, runtime }) => generation.serve(accepted, runtime, this.#failed),
+      (accepted, { generation, runtime }) => generation.serve(accepted, runtime),
       (listener, reason) => {
         const message = `accept() on ${listener} failed: ${reason}`;
         services.log.event("crit", "accept_failed", message, null, { listener, reason });
@@ -228,7 +228,7 @@ class RunningPostern implements Postern {
   ): Promise<PreparedConfig> {
     const current = this.#current;
     const pinned = current === null ? config : pinPorts(config, current.generation.config, this.addresses);
-    const generation = await Generation.build(pinned, this.#services, logs);
+    const generation = await Generation.build(pinned, this.#services, logs, this.#failed);
     try {
       if (this.#alone) await checkFree(generation.listeners, this.addresses);
       const listeners = await this.#sockets.prepare(generation.listeners);

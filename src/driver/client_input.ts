@@ -1,7 +1,7 @@
 import { decodeLatin1 } from "../bytes/latin1.ts";
 import { beginsBinary } from "../grammar/foreign_protocol.ts";
 import { LINE_TOO_LONG, LineFramer, type LineTooLong } from "../grammar/line_framer.ts";
-import type { Transport } from "../ports/transport.ts";
+import { type Reader, readFor, type Transport } from "../ports/transport.ts";
 import { type BufferPool, CLIENT_OCTETS } from "./buffer_pool.ts";
 
 /** RFC 4954 §4: a line of the authentication exchange, with its CRLF. */
@@ -9,9 +9,12 @@ const SASL_LINE_OCTETS = 12_288 + 2;
 /** As much of a line that is too long is kept for the log, in octets. */
 const TOO_LONG_SHOWN_OCTETS = 512;
 
+const NOTHING = new Uint8Array(0);
+
 /** What a client has sent and nobody has taken yet, and the buffer it is read with. */
 export class ClientInput {
-  readonly #framer = new LineFramer();
+  /** Null while nothing waits, as for most of the time of an idle client. */
+  #framer: LineFramer | null = null;
   readonly #buffers: BufferPool;
   #buffer: Uint8Array | null = null;
   /** A read that {@linkcode begin} began and nobody saw the end of. */
@@ -23,7 +26,7 @@ export class ClientInput {
 
   /** Octets that wait. */
   get pending(): number {
-    return this.#framer.pending;
+    return this.#framer?.pending ?? 0;
   }
 
   /** The buffer for reading, borrowed at the first use. */
@@ -43,53 +46,66 @@ export class ClientInput {
   }
 
   /**
-   * Waits for more, which has to be taken; null at the end of the stream.
-   * @throws {ConnectionError}
+   * Has `reader` told of more, which has to be taken, of the end of the stream, or of its loss. What is returned is what
+   * the reader makes of it.
    */
-  read(transport: Transport): Promise<number | null> {
-    const read = this.#begun ?? transport.read(this.buffer);
+  read(transport: Transport, reader: Reader): Promise<number | null> {
+    const begun = this.#begun;
+    if (begun === null) return readFor(transport, this.buffer, reader);
     this.#begun = null;
-    return read;
+    return begun.then((count) => reader.heard(count), (error) => reader.lost(error));
   }
 
   /** Takes the `count` octets that {@linkcode read} gave. */
   take(count: number): void {
-    this.#framer.feed(this.buffer, count);
+    (this.#framer ??= new LineFramer()).feed(this.buffer, count);
   }
 
   /** The next command line, of at most `limit` octets. */
   nextCommand(limit: number): string | null | LineTooLong {
-    const line = this.#framer.next(limit);
+    const line = this.#nextLine(limit);
     // AUTH with an initial response may be as long as the rest of the exchange (RFC 4954 §4).
-    return line === LINE_TOO_LONG && this.#framer.startsWith("AUTH ") ? this.nextResponse() : line;
+    return line === LINE_TOO_LONG && this.#framer?.startsWith("AUTH ") ? this.nextResponse() : line;
   }
 
   /** The next line of an authentication exchange. */
   nextResponse(): string | null | LineTooLong {
-    return this.#framer.next(SASL_LINE_OCTETS);
+    return this.#nextLine(SASL_LINE_OCTETS);
+  }
+
+  #nextLine(limit: number): string | null | LineTooLong {
+    if (this.#framer === null) return null;
+    const line = this.#framer.next(limit);
+    if (this.#framer.pending === 0) this.#framer = null;
+    return line;
   }
 
   /** Whether what waits begins as no line of text does. */
   get beginsBinary(): boolean {
-    return beginsBinary(this.#framer.first);
+    return this.#framer !== null && beginsBinary(this.#framer.first);
   }
 
   /** The beginning of a line that is too long. */
   beginning(): string {
-    return this.#framer.peek(TOO_LONG_SHOWN_OCTETS);
+    return this.#framer?.peek(TOO_LONG_SHOWN_OCTETS) ?? "";
   }
 
   /** Throws everything away (RFC 3207 §4.2). */
   clear(): void {
-    this.#framer.clear();
+    this.#framer = null;
   }
 
   /** Everything that waits, for the mail server. */
   takeRest(): Uint8Array {
-    return this.#framer.takeRest();
+    const rest = this.#framer?.takeRest() ?? NOTHING;
+    this.#framer = null;
+    return rest;
   }
 
-  /** Gives the buffer back, but where a read is under way: the runtime would still write into it. */
+  /**
+   * Gives the buffer back, but where a read of {@linkcode begin} is under way: the runtime would still write into it. No
+   * other read may be.
+   */
   release(): void {
     this.#begun?.catch(() => {/* it was begun for nobody */});
     if (this.#buffer !== null && this.#begun === null) this.#buffers.give(this.#buffer);

@@ -9,6 +9,8 @@ export class ClientOutput implements Writer {
   #others: Uint8Array[] | null = null;
   #octets = 0;
   #writing = false;
+  /** Who is the first to hear how the write under way ends. */
+  #writer: Writer | null = null;
 
   /** Octets that wait. */
   get octets(): number {
@@ -27,27 +29,30 @@ export class ClientOutput implements Writer {
   }
 
   /**
-   * Writes what waits.
-   * @throws {ConnectionError}
+   * Writes what waits, with `writer` as the first to hear how that ended.
+   * @throws {ConnectionError} where nobody else hears of it.
    */
-  flush(transport: Transport): Promise<void> {
+  flush(transport: Transport, writer: Writer | null = null): Promise<void> {
     const first = this.#first ?? NOTHING;
     const bytes = this.#others === null ? first : concatBytes([first, ...this.#others]);
     this.#first = null;
     this.#others = null;
     this.#octets = 0;
     this.#writing = true;
+    this.#writer = writer;
     return writeFor(transport, bytes, this);
   }
 
   /** For the transport. */
-  written(): undefined {
+  written(): Promise<void> | undefined {
     this.#writing = false;
+    return this.#writer?.written();
   }
 
   /** For the transport: what was half said must not be followed by anything. */
-  notWritten(error: ConnectionError): never {
-    throw error;
+  notWritten(error: ConnectionError): void {
+    if (this.#writer === null) throw error;
+    this.#writer.notWritten(error);
   }
 }
 

@@ -136,6 +136,7 @@ export type ClientEffect =
 
 export interface ClientStep {
   readonly state: ClientState;
+  /** Only the last one may ask for an event, or end the dialogue. */
   readonly effects: readonly ClientEffect[];
 }
 
@@ -149,9 +150,15 @@ const NOTHING_KNOWN: Known = Object.freeze({
   attempts: 0,
 });
 
+const BEGINS: ClientState = Object.freeze({ phase: "ready", known: NOTHING_KNOWN });
+const BEGINS_SECURE: ClientState = Object.freeze({
+  phase: "ready",
+  known: Object.freeze({ ...NOTHING_KNOWN, secure: true }),
+});
+
 /** The state after the greeting. */
 export function initialClientState(secure: boolean): ClientState {
-  return { phase: "ready", known: secure ? { ...NOTHING_KNOWN, secure } : NOTHING_KNOWN };
+  return secure ? BEGINS_SECURE : BEGINS;
 }
 
 /** Advances the dialogue by one event. Events that a phase cannot have are a mistake of the driver. */

@@ -67,6 +67,23 @@ for (const [when, plant] of Object.entries(MISTAKES)) {
   });
 }
 
+Deno.test("serve() goes on where not even the mistake can be told", async () => {
+  const mistaken = failOnce();
+  const log: Log = {
+    enabled: () => true,
+    event(_level, event) {
+      if (event === "internal_error") throw new RangeError("a log that is broken");
+    },
+  };
+  const postern = await serve(configOf(), { log, ...MISTAKES["as the session begins"](mistaken) });
+  const [address] = postern.addresses;
+  assert.ok(address?.kind === "tcp");
+  assert.equal(await firstOctets(address.port), "");
+  assert.equal(await firstOctets(address.port), "220 mail.test ESMTP ready\r\n");
+  await postern.stop(0);
+  assert.equal(postern.sessions, 0);
+});
+
 function portsOf({ addresses }: Postern): number[] {
   return addresses.map((address) => address.kind === "tcp" ? address.port : 0);
 }

@@ -72,6 +72,10 @@ export interface BenchOptions {
   readonly addresses?: Readonly<Record<string, readonly string[]>>;
   /** Hosts where the proxy itself listens. */
   readonly own?: readonly string[];
+  /** Is told of each event before it is written down. */
+  readonly telling?: (event: string) => void;
+  /** Is told of each call of the metrics before it is written down. */
+  readonly counting?: (line: string) => void;
   /** Servers that failed before this connection. */
   readonly resting?: readonly SocketAddress[];
 }
@@ -129,6 +133,8 @@ export class Bench {
   readonly sessions: SessionRecord[] = [];
   readonly messages: { session: SessionContext; record: MessageRecord }[] = [];
   readonly done: Promise<void>;
+  /** How often the owner was told of the end. */
+  ends = 0;
   readonly buffers = new BufferPool();
   readonly health = new UpstreamHealth(this.clock);
   /** Our ends of the connections to mail servers. */
@@ -152,8 +158,20 @@ export class Bench {
     this.near = near;
     this.client = peer;
     const accepted = new Disguised(near, { remote: options.remote ?? near.remote });
-    this.#connection = new Connection(accepted, this.#listener(), this.#services());
-    this.done = this.#connection.run();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.done = promise;
+    const owner = {
+      over: () => {
+        this.ends++;
+        resolve();
+      },
+      failed: (_session: Connection, mistake: unknown) => {
+        this.ends++;
+        reject(mistake);
+      },
+    };
+    this.#connection = new Connection(accepted, this.#listener(), this.#services(), owner);
+    this.#connection.serve();
   }
 
   drain(): void {
@@ -320,6 +338,7 @@ export class Bench {
     return {
       enabled: () => true,
       event: (level, event, message, session, fields) => {
+        this.#options.telling?.(event);
         const text = JSON.stringify([level, event, message, session, fields]);
         this.log.push({ level, event, message, text });
       },
@@ -334,7 +353,11 @@ export class Bench {
   }
 
   #metrics(): Metrics {
-    const count = (...parts: readonly unknown[]) => void this.counted.push(parts.join(" "));
+    const count = (...parts: readonly unknown[]) => {
+      const line = parts.join(" ");
+      this.#options.counting?.(line);
+      this.counted.push(line);
+    };
     return {
       count: (counter, label) => count("count", counter, label),
       observe: () => {},
@@ -391,6 +414,7 @@ export async function withBench(options: BenchOptions, body: (bench: Bench) => P
   const left = [bench.near, ...bench.dialled].filter((transport) => !transport.closed).length;
   if (left > 0) throw new Error(`${left} connections are left open`);
   if (bench.clock.armed > 0) throw new Error(`${bench.clock.armed} waits are left armed`);
+  if (bench.ends !== 1) throw new Error(`the owner was told of the end ${bench.ends} times`);
   const opened = bench.counted.filter((line) => line === "opened").length;
   if (opened !== 1) throw new Error(`the connection was counted ${opened} times`);
   if (bench.state !== null) throw new Error(`the session is still counted as ${bench.state}`);

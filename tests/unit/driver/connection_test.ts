@@ -40,6 +40,27 @@ Deno.test("pipelined commands are answered in order and together", async () => {
   });
 });
 
+Deno.test("replies to pipelined commands do not wait beyond 4096 octets, and none is lost", async () => {
+  const smtp_capabilities = Array.from({ length: 60 }, (_, at) => `X-CAPABILITY-${at}`);
+  await withBench({ settings: { smtp_capabilities } }, async (bench) => {
+    await bench.client.expect(GREETING);
+    const writes: number[] = [];
+    const { near } = bench;
+    const { write } = near;
+    near.write = (bytes) => {
+      writes.push(bytes.length);
+      return write.call(near, bytes);
+    };
+    await bench.client.send("EHLO a\r\n".repeat(15) + "QUIT\r\n");
+    const offered = ["mx.test", ...smtp_capabilities].map((name) => `250-${name}\r\n`).join("");
+    const reply = `${offered}250 AUTH PLAIN LOGIN\r\n`;
+    assert.deepEqual(await ending(bench), [reply.repeat(15) + "221 2.0.0 Bye\r\n", "quit"]);
+    const most = 4_096 + reply.length;
+    assert.ok(writes.every((octets) => octets <= most), `writes of ${writes.join(", ")} octets`);
+    assert.ok(writes.length > 2, `${writes.length} writes`);
+  });
+});
+
 Deno.test("octets that come one by one make the same commands", async () => {
   await withBench({ pair: { segment: 1 } }, async (bench) => {
     await bench.client.send("EHLO a\nNOOP\r\nQUIT\r\n");
@@ -235,6 +256,12 @@ Deno.test("a client that waits is greeted after the delay, and what it sends the
     await bench.client.expect(GREETING);
     await bench.client.send("NOOP\r\n");
     await bench.client.expect(OK);
+    await bench.client.send("QUIT\r\n");
+    assert.deepEqual(await ending(bench), ["221 2.0.0 Bye\r\n", "quit"]);
+    assert.deepEqual(bench.counted.filter((line) => line.startsWith("command")), [
+      "command NOOP 250",
+      "command QUIT 221",
+    ]);
   });
 });
 

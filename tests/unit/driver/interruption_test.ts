@@ -270,24 +270,35 @@ Deno.test("a client that does not take its refusal at the entrance is given up a
   });
 });
 
-Deno.test("a mistake of Postern's own is told as a temporary failure, to the log and to the client", async () => {
-  const resolve = () => Promise.reject(new RangeError("a mistake"));
-  await withBench({ resolve }, async (bench) => {
-    assert.equal(await bench.client.rest(), "451 4.3.2 Internal server error\r\n");
-    assert.equal(await bench.outcome(), "internal_error");
-    assert.deepEqual(bench.events(), ["client_connected", "internal_error", "session_closed"]);
+for (const smtp_guard of [true, false]) {
+  const how = smtp_guard ? "guarded" : "blind";
+  Deno.test(`an abort ends a ${how} relay whose mail server takes nothing`, async () => {
+    await withBench({ upstreamPair: { capacity: 10 }, settings: { smtp_guard } }, async (bench) => {
+      await bench.relaying();
+      await bench.client.send("x".repeat(40_000));
+      await bench.client.send("y".repeat(40_000));
+      bench.interrupt("abort");
+      assert.equal(await bench.outcome(), "shutdown");
+    });
   });
-});
+}
 
-Deno.test("an abort ends a relay whose mail server takes nothing", async () => {
-  await withBench({ upstreamPair: { capacity: 10 } }, async (bench) => {
-    await bench.relaying();
-    await bench.client.send("x".repeat(40_000));
-    await bench.client.send("y".repeat(40_000));
-    bench.interrupt("abort");
-    assert.equal(await bench.outcome(), "shutdown");
+for (const compat of ["off", "nginx"] as const) {
+  const [renewed, leftMs] = compat === "nginx" ? ["renews", 60_000] : ["does not renew", 38_000];
+  Deno.test(`a login that fails ${renewed} the time of the session with compat: ${compat}`, async () => {
+    const settings = { compat, timeout: 60_000, session_timeout: 90_000 };
+    await withBench({ settings }, async (bench) => {
+      await ask(bench);
+      const { answer } = await bench.asked();
+      bench.clock.advance(50_000);
+      answer(refused({ waitMs: 2_000 }));
+      await bench.clock.armedFor(2_000);
+      bench.clock.advance(2_000);
+      await bench.client.expect("535 5.7.0 Bad creds\r\n");
+      await bench.clock.armedFor(leftMs);
+    });
   });
-});
+}
 
 Deno.test("a client that does not take the 235 is given up after timeout", async () => {
   await withBench({ pair: { capacity: GREETING.length }, settings: { timeout: 9_000 } }, async (bench) => {

@@ -29,6 +29,25 @@ Deno.test("the board has a session with what it does, from its begin to its end"
   });
 });
 
+Deno.test("the board says that a client is being greeted, and that it is waited for", async () => {
+  await withBench({ settings: { smtp_greeting_delay: 3_000 } }, async (bench) => {
+    const doing = () => bench.board.list(() => true, 10).sessions[0]?.doing;
+    await bench.clock.armedFor(3_000);
+    const { near } = bench;
+    const written = Promise.withResolvers<void>();
+    const { write } = near;
+    near.write = (bytes) => written.promise.then(() => write.call(near, bytes));
+    bench.clock.advance(3_000);
+    await bench.clock.armedFor(60_000);
+    assert.equal(doing(), "sending client greeting line");
+    written.resolve();
+    await bench.client.expect(GREETING);
+    await bench.client.send("NOOP\r\n");
+    await bench.client.expect("250 2.0.0 OK\r\n");
+    assert.equal(doing(), "in auth state");
+  });
+});
+
 Deno.test("the board counts octets while a relay runs", async () => {
   await withBench({}, async (bench) => {
     const upstream = await bench.relaying();

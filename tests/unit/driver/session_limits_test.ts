@@ -234,6 +234,26 @@ Deno.test("with method none, the first recipient counts as a message and a recip
   }, options);
 });
 
+Deno.test("behind a login messages count in the relay, and those beyond the limit are refused for the time", async () => {
+  const limits: Limits = {
+    limit_req: [{ what: "messages", by: "client", count: 1, per: "m", burst: 0, zone: "" }],
+  };
+  await session(new TestedLimits(), limits, async (bench) => {
+    const upstream = await bench.relaying();
+    const says = async (line: string, reply: string) => {
+      await bench.client.send(line);
+      await upstream.expect(line);
+      await upstream.send(reply);
+      await bench.client.expect(reply);
+    };
+    await says("MAIL FROM:<a@x.test>\r\n", "250 2.1.0 OK\r\n");
+    await says("RCPT TO:<b@y.test>\r\n", "250 2.1.5 OK\r\n");
+    await says("RSET\r\n", "250 2.0.0 OK\r\n");
+    await bench.client.send("MAIL FROM:<a@x.test>\r\n");
+    await bench.client.expect("450 4.7.1 Too many messages, try again later\r\n");
+  });
+});
+
 /** A store that is away, where nobody is to be let in without it. */
 class AwayLimits implements LimitStore {
   admit({ holds }: Admission): Promise<AdmissionAnswer> {

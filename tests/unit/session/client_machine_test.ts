@@ -89,6 +89,9 @@ function show(effect: ClientEffect): string {
   }
 }
 
+/** Effects that nothing comes of. */
+const AT_ONCE: ReadonlySet<ClientEffect["do"]> = new Set(["reply", "note", "foreign"]);
+
 function play(setting: Setting, inputs: readonly Input[]): { shown: string[]; state: ClientState } {
   const rules = rulesOf(setting);
   let state = initialClientState(setting.secure ?? false);
@@ -96,6 +99,11 @@ function play(setting: Setting, inputs: readonly Input[]): { shown: string[]; st
   for (const input of inputs) {
     const step = stepClient(state, typeof input === "string" ? { kind: "line", line: input } : input, rules);
     state = step.state;
+    // The driver goes on with what the last one brings.
+    assert.ok(
+      step.effects.slice(0, -1).every((effect) => AT_ONCE.has(effect.do)),
+      "the last effect alone may wait",
+    );
     shown.push(step.effects.map(show).join(" "));
   }
   return { shown, state };
