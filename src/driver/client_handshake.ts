@@ -20,7 +20,8 @@ export function admitHandshake(session: ClientSession, mode: "starttls" | "impli
 
 /**
  * Runs the handshake; from then on the session is in TLS.
- * @throws {SessionOver} when that fails, or the client's certificate is not good enough.
+ * @throws {SessionOver} when that fails, or the client's certificate is not good enough, and what is no fault of the
+ * client's or the network's.
  */
 export async function startTls(session: ClientSession): Promise<void> {
   const { server: { tls, settings }, services: { clock, metrics }, log } = session;

@@ -23,17 +23,22 @@ import { SessionEnding } from "./session_ending.ts";
 import { SessionLimits } from "./session_limits.ts";
 import { newSessionContext, SessionLog } from "./session_log.ts";
 import { SESSION_OVER, SessionOver } from "./session_over.ts";
-import { DRAIN_IDLE_MS, type SessionRelay } from "./session_relay.ts";
+import type { SessionRelay } from "./session_relay.ts";
 
+/**
+ * While the process is to end, a client that says nothing for so long is sent away, before the relay as in it, where nothing
+ * is under way for it; milliseconds.
+ */
+const DRAIN_IDLE_MS = 1_000;
 /** How long the last word of an interruption may take to be written, milliseconds. */
 const LAST_WORD_MS = 5_000;
 
 const NOTHING_RELAYED = [0, 0] as const;
 
 /**
- * Nothing writes to the client but who serves it and {@linkcode interrupt}, which is called by the session's deadline, by
- * a drain and by an abort, and which only ever says a last word and closes. After it the session is {@linkcode ended},
- * and whoever waits for something finds the transport closed.
+ * Nothing writes to the client but who serves it, and the last word of a session that a deadline, a drain, an operator or
+ * a mistake of ours ends. After it the session is {@linkcode ended} and its transport closed, which whoever waits for
+ * something finds.
  */
 export class ClientSession implements BoardedSession {
   readonly listener: ListenerRuntime;
@@ -58,8 +63,8 @@ export class ClientSession implements BoardedSession {
   /** Made when something is asked that takes its time: most of a client's life nothing is. */
   #ending: SessionEnding | null = null;
   #lastWord: Promise<void> | null = null;
-  /** When `session_timeout` is over. */
-  #over = Number.POSITIVE_INFINITY;
+  /** When the time of the session is over: `session_timeout`, in nginx `timeout`. */
+  #endsAt = Number.POSITIVE_INFINITY;
   /** Whether it is to end when its client falls silent, or at the next command. */
   #drain: "when idle" | "now" | null = null;
   /** Made when something is asked of them: of most idle clients nothing is limited. */
@@ -135,7 +140,7 @@ export class ClientSession implements BoardedSession {
 
   /** The client is to be greeted, which begins the time that a session may take. */
   beginDialogue(): void {
-    this.#over = this.services.clock.now() + this.#longest;
+    this.#endsAt = this.services.clock.now() + this.#longest;
     this.enterCommandPhase();
     this.context.doing = "sending client greeting line";
   }
@@ -146,23 +151,23 @@ export class ClientSession implements BoardedSession {
 
   /** After a login that failed; in nginx the whole time begins again (spec §2.9). */
   enterCommandPhaseAfresh(): void {
-    if (this.server.rules.compat) this.#over = this.services.clock.now() + this.#longest;
+    if (this.server.rules.compat) this.#endsAt = this.services.clock.now() + this.#longest;
     this.enterCommandPhase();
   }
 
-  /** The client has said something: its time for the next command begins. */
-  heard(): void {
+  /** A command has come: the time for the next one begins. */
+  armForCommand(): void {
     this.deadline.arm(this.#idleTimeout());
   }
 
-  setPhase(phase: JointPhase): void {
+  #setPhase(phase: JointPhase): void {
     this.services.metrics.moved(this.#phase, phase);
     this.#phase = phase;
   }
 
-  /** `doing` is what the log says; no time is set where `timeoutMs` is null. */
+  /** `doing` is what the log says; no time runs where `timeoutMs` is null. */
   enterPhase(phase: JointPhase, doing: string, timeoutMs: number | null): void {
-    this.setPhase(phase);
+    this.#setPhase(phase);
     this.log.enter(phase);
     this.context.doing = doing;
     if (timeoutMs === null) this.deadline.disarm();
@@ -171,7 +176,7 @@ export class ClientSession implements BoardedSession {
 
   /** `timeout` for each command, but no longer than what is left of `session_timeout`; milliseconds. */
   commandTimeout(): number {
-    const left = this.#over - this.services.clock.now();
+    const left = this.#endsAt - this.services.clock.now();
     return Math.max(1, Math.min(this.server.settings.timeout, left));
   }
 
@@ -187,7 +192,7 @@ export class ClientSession implements BoardedSession {
 
   /**
    * Writes what is to be said; null when that is nothing.
-   * @throws {SessionOver}
+   * @throws {SessionOver} at once, and {@linkcode ConnectionError} as a rejection.
    */
   flush(): Promise<void> | null {
     if (this.output.octets === 0) return null;
@@ -233,7 +238,7 @@ export class ClientSession implements BoardedSession {
   /** Refuses the client before the greeting, or right behind its handshake. */
   async refuse(reply: SpokenReply, outcome: SessionOutcome): Promise<never> {
     this.deadline.arm(this.server.settings.timeout);
-    this.setPhase("command");
+    this.#setPhase("command");
     this.output.push(reply);
     return await this.close(outcome, true);
   }
@@ -249,9 +254,14 @@ export class ClientSession implements BoardedSession {
     else this.relay?.drain();
   }
 
-  /** For who is about to wait for the client, unless the session is to end now. */
-  drainNow(): void {
+  /** Once nothing is under way: a drain that had to wait for that is due. */
+  endIfDue(): void {
     if (this.#drain === "now") this.interrupt("drain");
+  }
+
+  /** While the process is to end: has a relay looked at again after as long as a client may be silent. */
+  lookAgain(): void {
+    this.deadline.arm(DRAIN_IDLE_MS);
   }
 
   /** A deadline of the session is over; while it drains, that is how long its client was silent. */
@@ -325,8 +335,9 @@ export class ClientSession implements BoardedSession {
   }
 
   handshakeOver(): void {
-    if (this.handshake !== null) this.server.handshakes.give(this.handshake);
+    const { handshake } = this;
     this.handshake = null;
+    if (handshake !== null) this.server.handshakes.give(handshake);
   }
 
   /** It has ended and is released: everybody is told. */

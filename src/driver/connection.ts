@@ -172,7 +172,7 @@ export class Connection implements Reader, Writer {
   #read(): void {
     const session = this.#session;
     try {
-      session.drainNow();
+      session.endIfDue();
       session.checkOpen();
       session.input.read(session.transport, this);
     } catch (error) {
@@ -209,7 +209,7 @@ export class Connection implements Reader, Writer {
       return binary ? { kind: "binary", begin: input.beginning() } : null;
     }
     if (line === LINE_TOO_LONG) return { kind: "line_too_long", begin: input.beginning() };
-    this.#session.heard();
+    this.#session.armForCommand();
     return { kind: "line", line, more: input.pending > 0 };
   }
 
@@ -260,7 +260,7 @@ export class Connection implements Reader, Writer {
         return connectClient(session, effect.question, effect.answer);
       case "relay":
         session.enterPhase("relaying", "proxying", session.server.settings.timeout);
-        return this.#flushed(() => this.#relay());
+        return this.#flushed(() => session.relay!.run());
       case "close":
         return session.close(effect.outcome, effect.linger);
     }
@@ -285,13 +285,6 @@ export class Connection implements Reader, Writer {
     return startTls(session).then(() => {
       session.enterCommandPhase();
       return { kind: "tls_started" };
-    });
-  }
-
-  #relay(): Promise<null> {
-    return this.#session.relay!.run().then((outcome) => {
-      this.#session.end(outcome);
-      return null;
     });
   }
 }

@@ -13,13 +13,10 @@ import type { ClientSession } from "./client_session.ts";
 import { isTrusted, readProxyHeader } from "./read_proxy_header.ts";
 import type { ListenerRuntime } from "./runtime.ts";
 
-/** Waits for something; throws {@linkcode SessionOver} where the client is not let in, or has gone. */
+/** Waits for something; throws where the client is not let in (`SessionOver`), or is lost (`ConnectionError`). */
 type Step = (session: ClientSession) => Promise<void>;
 
-/**
- * Lets the client in; null where nothing has to be waited for, as on most ports. It rejects with
- * {@linkcode SessionOver} when the client is not let in, or has gone.
- */
+/** Lets the client in, or rejects as its steps do; null where nothing has to be waited for, as on most ports. */
 export function enter(session: ClientSession): Promise<void> | null {
   const steps = stepsOf(session.listener);
   return steps.length === 0 ? null : takeInTurn(steps, session);
@@ -68,10 +65,8 @@ function takeAddresses(header: ProxyHeader, session: ClientSession): void {
 }
 
 async function checkLimits(session: ClientSession): Promise<void> {
-  const limits = session.limited();
-  if (limits === null) return;
   session.enterPhase("admitting", "checking limits", null);
-  const refusal = await limits.enter();
+  const refusal = await session.limited()!.enter();
   session.checkOpen();
   if (refusal === null) return;
   // A handshake, only to say no, costs what the limit is to save; in clear it could not be read.

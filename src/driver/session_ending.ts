@@ -2,7 +2,7 @@ import type { EndSignal } from "../ports/end_signal.ts";
 
 /**
  * The end of one session, or of one wait in it. An `AbortController` would take a dozen objects for it, and every session
- * has one.
+ * that asks anything has one.
  */
 export class SessionEnding implements EndSignal {
   #aborted = false;

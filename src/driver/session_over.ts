@@ -1,4 +1,4 @@
-/** A session is over; the outcome is set. Unwinds the task and goes no further. */
+/** A session is over; the outcome is set. Whoever serves it goes no further. */
 export class SessionOver extends Error {}
 
 /** Thrown for every session: made once, because collecting a stack for each costs more than the rest of the end. */

@@ -11,12 +11,6 @@ import { countRecipient, tellGuardNote } from "./guard_notes.ts";
 import type { UpstreamResult } from "./open_upstream.ts";
 import { relay, type RelayProgress, type RelayResult } from "./relay.ts";
 
-/**
- * While the process is to end, a client that says nothing for so long is sent away, before the relay as in it, where nothing
- * is under way for it; milliseconds.
- */
-export const DRAIN_IDLE_MS = 1_000;
-
 const NO_OCTETS = new Uint8Array(0);
 const NOTHING_RELAYED: RelayProgress = () => [0, 0];
 
@@ -48,7 +42,7 @@ export class SessionRelay {
     return this.#result;
   }
 
-  /** Whether it is under way, and knows what is in flight. */
+  /** Whether it has begun, and knows what is in flight. */
   get isGuarded(): boolean {
     return this.#guarded !== null;
   }
@@ -67,11 +61,11 @@ export class SessionRelay {
       return this.#guarded.drain(this.#session.server.rules.replies.shutdown);
     }
     this.#octetsSeen = octets;
-    this.#session.deadline.arm(DRAIN_IDLE_MS);
+    this.#session.lookAgain();
   }
 
-  /** Relays to the end, and answers what that is. Nothing else arms the session's deadline meanwhile. */
-  run(): Promise<SessionOutcome> {
+  /** Relays until the session has ended. Nothing else arms its deadline meanwhile. */
+  run(): Promise<null> {
     const session = this.#session;
     const { server: { rules, settings }, services, deadline } = session;
     const { clock, metrics } = services;
@@ -100,7 +94,8 @@ export class SessionRelay {
       metrics.observe("relay_duration_seconds", (clock.now() - began) / 1000);
       metrics.relayed("to_upstream", result.octetsToUpstream);
       metrics.relayed("to_client", result.octetsToClient);
-      return relayOutcome(result);
+      session.end(relayOutcome(result));
+      return null;
     });
   }
 

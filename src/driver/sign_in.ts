@@ -21,7 +21,7 @@ const HELD_TOO_LONG: AuthAnswer = Object.freeze({
 
 /**
  * Asks what the client's login, or its first recipient where no login is needed, wants to know.
- * @throws {SessionOver} when the session ends meanwhile.
+ * @throws {SessionOver} when the session ends meanwhile, and `ConnectionError` when the client is lost.
  */
 export async function ask(session: ClientSession, question: ClientQuestion): Promise<ClientEvent> {
   const flushed = session.flush();

@@ -73,12 +73,6 @@ export class LineFramer {
     return this.#octets.takeAll();
   }
 
-  /** Throws everything away (RFC 3207 §4.2). */
-  clear(): void {
-    this.#forgetSearch();
-    this.#octets.clear();
-  }
-
   #forgetSearch(): void {
     this.#lineEnd = -1;
     this.#searched = 0;

@@ -83,7 +83,7 @@ Deno.test("the record of a session has its facts, and the time of each stage", a
         connecting: 7,
         relaying: 60,
       },
-      peer: { kind: "tcp", host: "10.0.0.1", port: 999 },
+      peer: { host: "10.0.0.1", port: 999 },
       clientHost: "pc.example.com",
       helo: "pc.example.com",
       tls: tlsFacts(tls),

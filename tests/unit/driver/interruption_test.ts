@@ -283,6 +283,16 @@ for (const smtp_guard of [true, false]) {
   });
 }
 
+Deno.test("a client that is greeted and says nothing has no more time than the whole session", async () => {
+  await withBench({ settings: { timeout: 60_000, session_timeout: 5_000 } }, async (bench) => {
+    await bench.client.expect(GREETING);
+    await bench.clock.armedFor(5_000);
+    bench.clock.advance(5_000);
+    assert.equal(await bench.client.rest(), TIMEOUT);
+    assert.equal(await bench.outcome(), "timeout");
+  });
+});
+
 for (const compat of ["off", "nginx"] as const) {
   const [renewed, leftMs] = compat === "nginx" ? ["renews", 60_000] : ["does not renew", 38_000];
   Deno.test(`a login that fails ${renewed} the time of the session with compat: ${compat}`, async () => {

@@ -4,7 +4,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HandshakeSlots } from "../../../src/driver/handshake_slots.ts";
 import { ConnectionError } from "../../../src/ports/transport.ts";
 import { accepted, Bench, type BenchOptions, withBench } from "./bench.ts";
 
@@ -100,14 +99,14 @@ Deno.test("a session that cannot be told of as it begins is the owner's, and the
 });
 
 Deno.test("what cannot be given back keeps neither the connection open nor the owner waiting", async () => {
-  class Broken extends HandshakeSlots {
-    override give(): never {
-      throw new RangeError("a mistake");
-    }
-  }
-  const bench = new Bench({ ssl: true, handshakes: new Broken(1) });
+  const mistake = new RangeError("a mistake");
+  const bench = new Bench();
+  bench.buffers.give = () => {
+    throw mistake;
+  };
+  await bench.client.expect(GREETING);
   bench.client.transport.close();
-  await assert.rejects(bench.done, RangeError);
+  await assert.rejects(bench.done, mistake);
   assertNothingLeft(bench);
 });
 
@@ -177,6 +176,22 @@ Deno.test("a session that ends as its mail server gets ready leaves no connectio
     assert.equal(await bench.client.rest(), SHUTDOWN);
     assert.equal(await bench.outcome(), "shutdown");
     await upstream.expectEnd();
+  });
+});
+
+Deno.test("a session that ends as its mail server fails tells nothing of that", async () => {
+  let interrupt = () => {};
+  const counting = (line: string) => {
+    if (line.startsWith("upstream false")) interrupt();
+  };
+  await withBench({ counting }, async (bench) => {
+    interrupt = () => bench.interrupt("abort");
+    await bench.client.expect(GREETING);
+    await connecting(bench);
+    bench.dialled[0]!.cut();
+    assert.equal(await bench.client.rest(), SHUTDOWN);
+    assert.equal(await bench.outcome(), "shutdown");
+    assert.deepEqual(bench.events(), ["client_connected", "session_closed"]);
   });
 });
 

@@ -58,7 +58,7 @@ Deno.test("LineFramer gives pipelined lines one by one, whatever they sum up to"
   assert.equal(lines.pending, 0);
 });
 
-Deno.test("LineFramer.takeRest() and clear() leave nothing behind", () => {
+Deno.test("LineFramer.takeRest() leaves nothing behind", () => {
   const lines = new LineFramer();
   lines.feed(encodeLatin1("RCPT x\r\nDATA\r\nsecr"));
   assert.equal(lines.next(100), "RCPT x");
@@ -67,7 +67,7 @@ Deno.test("LineFramer.takeRest() and clear() leave nothing behind", () => {
   assert.equal(lines.takeRest().length, 0);
   lines.feed(encodeLatin1("MAIL injected"));
   assert.equal(lines.next(100), null);
-  lines.clear();
+  assert.equal(decodeLatin1(lines.takeRest()), "MAIL injected");
   assert.equal(lines.pending, 0);
   lines.feed(encodeLatin1("EHLO b\r\n"));
   assert.equal(lines.next(100), "EHLO b");
