@@ -329,12 +329,9 @@ export class EngineTransport implements Transport, EngineEvents, Reader, Writer 
 
   /** For the connection below. */
   written(): Promise<void> | undefined {
-    if (this.#moreToSend && this.#closed) {
-      this.notWritten(closedError());
-      return;
-    }
     if (this.#moreToSend) {
       try {
+        if (this.#closed) throw closedError();
         const next = this.#next();
         if (next !== null) return this.#send(next);
       } catch (error) {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { ConnectionError } from "../../../src/ports/transport.ts";
 import { accepted, Bench, type BenchOptions, withBench } from "./bench.ts";
+import type { Peer } from "./peer.ts";
 
 const GREETING = "220 mx.test ESMTP ready\r\n";
 const OK = "250 2.0.0 OK\r\n";
@@ -163,37 +164,36 @@ Deno.test("a client that is gone when it is to hear its 235 leaves no connection
   });
 });
 
-Deno.test("a session that ends as its mail server gets ready leaves no connection to it", async () => {
+/** Has `act` done once a mail server is spoken to, and the session ended in the tick in which `line` is counted. */
+async function endedAs(
+  line: string,
+  act: (upstream: Peer, bench: Bench) => Promise<void> | void,
+  then: (upstream: Peer, bench: Bench) => Promise<void> | void,
+): Promise<void> {
   let interrupt = () => {};
-  const counting = (line: string) => {
-    if (line.startsWith("upstream true")) interrupt();
+  const counting = (counted: string) => {
+    if (counted.startsWith(line)) interrupt();
   };
   await withBench({ counting }, async (bench) => {
     interrupt = () => bench.interrupt("abort");
     await bench.client.expect(GREETING);
     const upstream = await connecting(bench);
-    await upstream.send("250 hi\r\n");
+    await act(upstream, bench);
     assert.equal(await bench.client.rest(), SHUTDOWN);
     assert.equal(await bench.outcome(), "shutdown");
-    await upstream.expectEnd();
+    await then(upstream, bench);
   });
-});
+}
 
-Deno.test("a session that ends as its mail server fails tells nothing of that", async () => {
-  let interrupt = () => {};
-  const counting = (line: string) => {
-    if (line.startsWith("upstream false")) interrupt();
-  };
-  await withBench({ counting }, async (bench) => {
-    interrupt = () => bench.interrupt("abort");
-    await bench.client.expect(GREETING);
-    await connecting(bench);
-    bench.dialled[0]!.cut();
-    assert.equal(await bench.client.rest(), SHUTDOWN);
-    assert.equal(await bench.outcome(), "shutdown");
-    assert.deepEqual(bench.events(), ["client_connected", "session_closed"]);
-  });
-});
+Deno.test("a session that ends as its mail server gets ready leaves no connection to it", () =>
+  endedAs("upstream true", (upstream) => upstream.send("250 hi\r\n"), (upstream) => upstream.expectEnd()));
+
+Deno.test("a session that ends as its mail server fails tells nothing of that", () =>
+  endedAs(
+    "upstream false",
+    (_upstream, bench) => bench.dialled[0]!.cut(),
+    (_upstream, bench) => assert.deepEqual(bench.events(), ["client_connected", "session_closed"]),
+  ));
 
 Deno.test("a buffer that is still read into is lent to nobody", async () => {
   const resolved = gate();
