@@ -3,6 +3,7 @@ import { certificateFiles, type Directives, withPostern } from "../support/edge.
 import { DialogueClient } from "../support/dialogue_client.ts";
 import { peerPath, peerTest } from "../support/peers.ts";
 import { within } from "../support/patience.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
 import { withTempDir } from "../support/temp_dir.ts";
 
@@ -117,9 +118,8 @@ peerTest("nginx's http server decides about logins over HTTPS that is verified",
   await withTempDir(async (directory) => {
     const files = await certificateFiles(directory);
     const path = `${directory}/auth.sock`;
-    using reserved = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = reserved.addr;
-    reserved.close();
+    using reserved = await ReservedPort.take();
+    const { port } = reserved;
     const service = `server { listen unix:${path}; listen 127.0.0.1:${port} ssl;
       ssl_certificate ${directory}/server.pem; ssl_certificate_key ${directory}/server.key;
       ${answers(sink.port)} }`;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type ClientAddress, DialogueClient } from "../support/dialogue_client.ts";
 import { type Directives, withPostern } from "../support/edge.ts";
 import { PosternProcess, runPostern } from "../support/postern_process.ts";
+import { ReservedPort } from "../support/reserved_port.ts";
 import { accepted, ScriptedCallout } from "../support/scripted_callout.ts";
 import { SmtpSink } from "../support/smtp_sink.ts";
 import { withTempDir } from "../support/temp_dir.ts";
@@ -224,9 +225,9 @@ Deno.test("an nginx configuration is read and converted again", async () => {
 Deno.test("a process with reuseport takes over from another: ports, Unix sockets, pid file and admin listener", async () => {
   await withTempDir(async (directory) => {
     const path = `${directory}/m.sock`;
-    const socket = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = socket.addr;
-    socket.close();
+    // Two processes are to agree on it.
+    using reserved = await ReservedPort.take();
+    const { port } = reserved;
     const start = async (server_name: string, parameters = " reuseport") => {
       const file = `${directory}/${server_name}.yaml`;
       const listen = [`127.0.0.1:${port}`, `unix:${path}`].map((each) => each + parameters);

@@ -40,19 +40,14 @@ export class PeerServer {
     return this.#closing;
   }
 
-  /** Stops accepting; connections that are open go on. */
-  stopAccepting(): void {
+  /** Ends everything and throws the first failure of a script. */
+  async close(): Promise<void> {
+    this.#closing = true;
     try {
       this.#listener.close();
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error; // closed before
     }
-  }
-
-  /** Ends everything and throws the first failure of a script. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    this.stopAccepting();
     for (const stream of this.#open.keys()) await stream.close();
     await within(
       Promise.all([this.#accepting, ...this.#open.values()]),

@@ -1,3 +1,5 @@
+import { refused } from "./refused.ts";
+
 /**
  * A loopback port that the kernel gives to nobody else while it is reserved: programs that take no port 0 can be told
  * it, and before they listen there, or when nobody does, connections to it are refused. A port that was merely free a
@@ -16,10 +18,18 @@ export class ReservedPort implements Disposable {
   }
 
   static async take(): Promise<ReservedPort> {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
     const connecting = Deno.connect({ hostname: "127.0.0.1", port });
-    return new ReservedPort(port, await Promise.all([connecting, listener.accept()]));
+    const reserved = new ReservedPort(port, await Promise.all([connecting, listener.accept()]));
+    listener.close();
+    await reserved.refused();
+    return reserved;
+  }
+
+  /** Settles when nothing listens on it at `hostname`, a loopback address. */
+  refused(hostname = "127.0.0.1"): Promise<void> {
+    return refused({ hostname, port: this.port });
   }
 
   [Symbol.dispose](): void {

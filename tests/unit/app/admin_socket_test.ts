@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { serveHttp } from "../../../src/app/admin_socket.ts";
+import { leaveStaleSocket } from "../../support/stale_socket.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 
 const handler = () => Promise.resolve(new Response("answer\n"));
@@ -18,10 +19,7 @@ Deno.test("serveHttp() close() does not wait for a client that keeps its connect
 Deno.test("serveHttp() takes over a stale Unix socket, for its owner alone, and removes its own", async () => {
   await withTempDir(async (directory) => {
     const path = `${directory}/admin.sock`;
-    // A listener that ends without unlinking leaves such a file behind.
-    const other = Deno.listen({ transport: "unix", path: `${directory}/other.sock` });
-    await Deno.link(`${directory}/other.sock`, path);
-    other.close();
+    await leaveStaleSocket(path);
     const server = await serveHttp({ kind: "unix", path }, handler);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
     const client = await Deno.connect({ transport: "unix", path });

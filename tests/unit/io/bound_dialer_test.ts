@@ -5,6 +5,7 @@ import { openListener } from "../../../src/io/listener.ts";
 import { createTlsAcceptor } from "../../../src/io/tls_acceptor.ts";
 import type { SocketAddress, Transport } from "../../../src/ports/transport.ts";
 import { within } from "../../support/patience.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
 import { withTempDir } from "../../support/temp_dir.ts";
 import { echo, octets, onTcp, readToEnd, text } from "./pair.ts";
 import { acceptorOptions, upstreamOptions } from "./tls_pair.ts";
@@ -113,21 +114,25 @@ Deno.test("TLS runs over a bound connection, verified as over any other", async 
 
 Deno.test("a bound dialer says why it cannot connect", async () => {
   const listener = await openListener(onTcp("127.0.0.1"), { reusePort: false });
-  const { address } = listener;
-  const from = (...sources: string[]) =>
+  const connect = (address: SocketAddress, ...sources: string[]) =>
     createBoundDialer(createDialer(), sources).connect(address, unending);
+  const from = (...sources: string[]) => connect(listener.address, ...sources);
   await assert.rejects(from("::1"), {
     code: "unreachable",
     message: /no address of its family to come from/,
   });
   await assert.rejects(from("192.0.2.1"), { name: "ConnectionError", message: /from 192\.0\.2\.1: bind / });
-  listener.close();
-  await listener.accept();
-  await assert.rejects(from("127.0.0.2"), { name: "ConnectionError", code: "refused" });
+  using nobody = await ReservedPort.take();
+  const there = { kind: "tcp", host: "127.0.0.1", port: nobody.port } as const;
+  await assert.rejects(connect(there, "127.0.0.2"), { name: "ConnectionError", code: "refused" });
   const given = new AbortController();
   given.abort();
   const dialer = createBoundDialer(createDialer(), ["127.0.0.2"]);
-  await assert.rejects(dialer.connect(address, given.signal), { name: "ConnectionError", code: "closed" });
+  await assert.rejects(dialer.connect(listener.address, given.signal), {
+    name: "ConnectionError",
+    code: "closed",
+  });
+  listener.close();
 });
 
 Deno.test("a bound dialer connects to Unix sockets, which have no addresses, and to host names", async () => {

@@ -4,6 +4,8 @@ import { createDialer } from "../../../src/io/dialer.ts";
 import { ListenError, openListener } from "../../../src/io/listener.ts";
 import type { Listener, SocketAddress } from "../../../src/ports/transport.ts";
 import { within } from "../../support/patience.ts";
+import { ReservedPort } from "../../support/reserved_port.ts";
+import { leaveStaleSocket } from "../../support/stale_socket.ts";
 import { connectedPair, octets, on, onTcp, readToEnd, text } from "./pair.ts";
 
 const never = new AbortController().signal;
@@ -34,7 +36,8 @@ Deno.test("a listener on port 0 knows its port, and accept() is null after close
 });
 
 Deno.test("drain() closes once all that wait are accepted", async () => {
-  const listener = await openListener(onTcp("127.0.0.1"), alone);
+  using reserved = await ReservedPort.take();
+  const listener = await openListener(onTcp("127.0.0.1", reserved.port), alone);
   const clients = await Promise.all(Array.from({ length: 20 }, () => dial(listener.address)));
   const accepted: (string | null)[] = [];
   const accepting = (async () => {
@@ -50,7 +53,7 @@ Deno.test("drain() closes once all that wait are accepted", async () => {
     client.close();
   }
   assert.deepEqual(accepted, Array(20).fill("hello"));
-  await assert.rejects(dial(listener.address));
+  await reserved.refused();
 });
 
 Deno.test("openListener() says what is in the way", async () => {
@@ -73,7 +76,7 @@ Deno.test("a Unix socket is open to all, replaces a stale file, and is removed a
   const directory = await Deno.makeTempDir();
   const path = `${directory}/postern.sock`;
   try {
-    Deno.listen({ transport: "unix", path }).close(); // leaves its file behind
+    await leaveStaleSocket(path);
     const listener = await openListener(on({ kind: "unix", path }), alone);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o666);
     await arrivesAt(listener, { kind: "unix", path });
