@@ -90,6 +90,36 @@ for (const workers of [1, 2]) {
   });
 }
 
+/** Limits that let in two connections of an address, and whether those count that have ended. */
+const TWO_CONNECTIONS = [
+  { limits: { limit_conn: "client 2" }, endedCount: false },
+  { limits: { limit_req: "connections client rate=1r/d burst=1" }, endedCount: true },
+] as const;
+
+for (const { limits, endedCount } of TWO_CONNECTIONS) {
+  Deno.test(`what was counted before a reload counts after it: ${Object.keys(limits)[0]}`, async () => {
+    const mail = { ...MAIL, ...limits, worker_processes: 2 };
+    await withStage(mail, async ({ postern, write }) => {
+      const port = postern.port();
+      const firstLine = async (client: DialogueClient) => (await client.expect(/^(220|421) /)).slice(0, 12);
+      await using before = await DialogueClient.connect({ port });
+      assert.equal(await firstLine(before), "220 old.test");
+      await write({ ...mail, server_name: "new.test" });
+      postern.signal("SIGHUP");
+      await postern.event("reloaded");
+      await using second = await DialogueClient.connect({ port });
+      assert.equal(await firstLine(second), "220 new.test");
+      await using third = await DialogueClient.connect({ port });
+      assert.equal(await firstLine(third), "421 4.7.0 ne");
+      // A session that began under the old configuration gives its place back to the new one.
+      await before.quit();
+      await postern.event("session_closed", (line) => line["outcome"] === "quit");
+      await using fourth = await DialogueClient.connect({ port });
+      assert.equal(await firstLine(fourth), endedCount ? "421 4.7.0 ne" : "220 new.test");
+    });
+  });
+}
+
 Deno.test("a bad file changes nothing, and all that is wrong with it is said", async () => {
   await withStage(MAIL, async ({ postern, file, write }) => {
     await write({ ...MAIL, timeout: "sixty", servers: [{ listen: "nowhere" }] });
