@@ -130,7 +130,7 @@ async function verifyCertificate(plan: ProbePlan, ports: ProbePorts): Promise<vo
 async function ehlo(client: SmtpClient, { helo }: ProbePlan): Promise<Capabilities> {
   const reply = await client.command(`EHLO ${helo}`);
   expectCode(reply, "EHLO", 250);
-  return parseEhlo(reply);
+  return parseEhlo(reply.lines);
 }
 
 async function signIn(

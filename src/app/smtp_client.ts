@@ -1,4 +1,4 @@
-import { decodeLatin1, encodeLatin1 } from "../bytes/latin1.ts";
+import { encodeLatin1 } from "../bytes/latin1.ts";
 import { type Reply, ReplyReader } from "../grammar/reply.ts";
 import type { Clock, Deadline } from "../ports/clock.ts";
 import { ConnectionError, type Dialer, type SocketAddress, type Transport } from "../ports/transport.ts";
@@ -79,7 +79,7 @@ export class SmtpClient {
   /** Reads a reply. */
   async reply(): Promise<Reply> {
     const reply = await this.#timed(() => this.#readReply());
-    for (const line of decodeLatin1(reply.raw).split("\r\n").slice(0, -1)) this.#transcript.received(line);
+    for (const line of reply.text.split("\r\n").slice(0, -1)) this.#transcript.received(line);
     return reply;
   }
 

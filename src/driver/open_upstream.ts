@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { decodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
+import { encodeLatin1, encodeLatin1Into } from "../bytes/latin1.ts";
 import type { Capabilities } from "../grammar/ehlo.ts";
 import { type Reply, type ReplyFault, ReplyReader } from "../grammar/reply.ts";
 import type { Clock, Deadline } from "../ports/clock.ts";
@@ -234,7 +234,7 @@ class Opening {
 
   #withoutSecrets(failure: UpstreamFailure): UpstreamFailure {
     const { reply } = failure;
-    if (reply === null || !repeatsSecret(decodeLatin1(reply.raw), this.#secrets)) return failure;
+    if (reply === null || !repeatsSecret(reply.text, this.#secrets)) return failure;
     return { ...failure, message: `${failure.message}: ${reply.code}, ${REPEATED}`, reply: null };
   }
 
@@ -269,5 +269,5 @@ class Opening {
 
 /** A mail server's reply as one of ours; null for none. */
 export function passedOn(reply: Reply | null): SpokenReply | null {
-  return reply === null ? null : { code: reply.code, bytes: reply.raw };
+  return reply === null ? null : { code: reply.code, bytes: encodeLatin1(reply.text) };
 }

@@ -1,5 +1,5 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
-import { decodeLatin1, quoteText } from "../bytes/latin1.ts";
+import { quoteText } from "../bytes/latin1.ts";
 import type { ServerSettings } from "../config/settings.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AuthAnswer } from "../ports/auth_backend.ts";
@@ -186,5 +186,5 @@ export class SessionLog {
 /** What went wrong, with the mail server's own words where there are any. */
 function told({ message, reply }: FailedUpstream): string {
   if (reply === null) return message;
-  return `${message}: ${quoteText(decodeLatin1(reply.raw.subarray(0, 512)).trimEnd())}`;
+  return `${message}: ${quoteText(reply.text.slice(0, 512).trimEnd())}`;
 }

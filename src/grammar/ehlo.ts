@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Reply } from "./reply.ts";
 
 /** Parameters as typed, by keyword in upper case. */
 export type Capabilities = ReadonlyMap<string, readonly string[]>;
@@ -13,12 +12,11 @@ const EQUALS = 0x3d;
 const NO_PARAMETERS: readonly string[] = [];
 
 /**
- * Reads the lines behind the greeting. A keyword that stands in several lines (`AUTH` and `AUTH=` often do) has the
- * parameters of all; a line that is no `ehlo-line` is passed over.
+ * Reads the `lines` of a reply behind the greeting. A keyword that stands in several lines (`AUTH` and `AUTH=` often do)
+ * has the parameters of all; a line that is no `ehlo-line` is passed over.
  */
-export function parseEhlo(reply: Reply): Capabilities {
+export function parseEhlo(lines: readonly string[]): Capabilities {
   const capabilities = new Map<string, readonly string[]>();
-  const { lines } = reply;
   for (let at = 1; at < lines.length; at++) {
     const line = lines[at]!;
     const space = line.indexOf(" ");

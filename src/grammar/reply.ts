@@ -25,8 +25,8 @@ export interface Reply {
   readonly code: number;
   /** What follows `250-` or `250 ` in every line, as byte strings; one line at least. */
   readonly lines: readonly string[];
-  /** The octets as they came, every CRLF included. */
-  readonly raw: Uint8Array;
+  /** All of it as it came, every CRLF included: a byte string. */
+  readonly text: string;
 }
 
 /** What came is no reply. */
@@ -120,11 +120,11 @@ export class ReplyReader {
   #takeReply(end: number): Reply {
     const octets = this.#octets;
     // All at once: a call for each line costs more than the octets.
-    const text = octets.text(0, end - CRLF_OCTETS);
+    const text = octets.text(0, end);
     const lines = this.#lines === 1
-      ? [text.slice(CODE_OCTETS)]
-      : text.split("\r\n").map((line) => line.slice(CODE_OCTETS));
-    const reply = { code: this.#code, lines, raw: octets.slice(0, end) };
+      ? [text.slice(CODE_OCTETS, -CRLF_OCTETS)]
+      : text.slice(0, -CRLF_OCTETS).split("\r\n").map((line) => line.slice(CODE_OCTETS));
+    const reply = { code: this.#code, lines, text };
     octets.drop(end);
     this.#forget();
     return reply;

@@ -614,7 +614,7 @@ export class RelayGuard implements ReplyListener {
   /** For {@linkcode ReplyOrder}, as the three that follow. */
   replied(to: Awaited, reply: HeardReply, ehloLines: readonly string[] | null): void {
     if (ehloLines !== null) {
-      this.#offered = parseEhlo({ code: reply.code, lines: ehloLines, raw: new Uint8Array(0) });
+      this.#offered = parseEhlo(ehloLines);
       this.toClient.push(formatReply(reply.code, null, this.#rules.ehlo(this.#offered).join("\n")));
     }
     this.#noteCommand(to, reply.code);

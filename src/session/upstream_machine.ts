@@ -121,7 +121,7 @@ export function stepUpstream(state: UpstreamState, event: UpstreamEvent, plan: U
       return greet(state, plan);
     case "ehlo":
     case "ehlo_secure":
-      return next({ ...state, capabilities: parseEhlo(reply) }, plan);
+      return next({ ...state, capabilities: parseEhlo(reply.lines) }, plan);
     case "helo":
       return next({ ...state, capabilities: new Map() }, plan);
     case "starttls":
@@ -138,7 +138,7 @@ export function stepUpstream(state: UpstreamState, event: UpstreamEvent, plan: U
     case "xclient":
       return afterXclient(state, plan);
     case "ehlo_client":
-      return authenticate({ ...state, capabilities: parseEhlo(reply) }, plan);
+      return authenticate({ ...state, capabilities: parseEhlo(reply.lines) }, plan);
     case "helo_client":
       return authenticate({ ...state, capabilities: new Map() }, plan);
     case "auth_user":

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { failureLabel } from "../../../src/driver/upstream_stage.ts";
-import { decodeLatin1, encodeLatin1 } from "../../../src/bytes/latin1.ts";
 import { UPSTREAM_PHASES } from "../../../src/session/upstream_phases.ts";
 
 function failure(stage: string, code: string, replyCode: number | null = null) {
-  const raw = encodeLatin1(`${replyCode} no\r\n`);
-  const reply = replyCode === null ? null : { code: replyCode, lines: [decodeLatin1(raw)], raw };
+  const text = `${replyCode} no\r\n`;
+  const reply = replyCode === null ? null : { code: replyCode, lines: [text], text };
   return { kind: "failed", stage, code, message: "", reply } as unknown as Parameters<typeof failureLabel>[0];
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseEhlo } from "../../../src/grammar/ehlo.ts";
 
 function parse(...lines: string[]): Record<string, readonly string[]> {
-  return Object.fromEntries(parseEhlo({ code: 250, lines, raw: new Uint8Array(0) }));
+  return Object.fromEntries(parseEhlo(lines));
 }
 
 Deno.test("parseEhlo() reads keywords and parameters behind the greeting", () => {

@@ -6,7 +6,7 @@ import { assertFaultsEveryWay, assertReadsEveryWay } from "./segmentation.ts";
 const LIMIT = 200;
 
 function reply(text: string, code: number, lines: readonly string[]): Reply {
-  return { code, lines, raw: encodeLatin1(text) };
+  return { code, lines, text };
 }
 
 function malformed(text: string): ReplyFault {

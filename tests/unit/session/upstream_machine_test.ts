@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { encodeLatin1 } from "../../../src/bytes/latin1.ts";
 import type { Reply } from "../../../src/grammar/reply.ts";
 import {
   initialUpstreamState,
@@ -14,7 +13,7 @@ function replyOf(text: string): Reply {
   return {
     code: Number(lines[0]!.slice(0, 3)),
     lines: lines.map((line) => line.slice(4)),
-    raw: encodeLatin1(lines.join("\r\n") + "\r\n"),
+    text: lines.join("\r\n") + "\r\n",
   };
 }
 
