@@ -1,6 +1,7 @@
 import { formatSocketAddress } from "../bytes/socket_address.ts";
 import type { Config, ListenSettings } from "../config/settings.ts";
 import { Connection, type ConnectionOwner } from "../driver/connection.ts";
+import { Roster } from "../driver/roster.ts";
 import type { ListenerRuntime, ServerRuntime, Services } from "../driver/runtime.ts";
 import type { SocketAddress, Transport } from "../ports/transport.ts";
 import type { Interruption } from "../session/joint.ts";
@@ -22,7 +23,7 @@ export class Generation implements ConnectionOwner {
   readonly #tls: readonly WatchedTls[];
   readonly #services: Services;
   readonly #mistaken: (error: unknown) => void;
-  readonly #sessions = new Set<Connection>();
+  readonly #sessions = new Roster<Connection>();
   #idle: (() => void) | null = null;
   #retired: Promise<void> | null = null;
 
@@ -108,7 +109,7 @@ export class Generation implements ConnectionOwner {
 
   /** For the connection. */
   over(connection: Connection): void {
-    this.#sessions.delete(connection);
+    this.#sessions.remove(connection);
     if (this.#sessions.size === 0) this.#idle?.();
   }
 
@@ -128,12 +129,12 @@ export class Generation implements ConnectionOwner {
 
   /** Asks the clients of all sessions to come back later, as soon as nothing is under way for them. */
   drain(): void {
-    for (const session of this.#sessions) session.drain();
+    for (const session of this.#sessions.all()) session.drain();
   }
 
   /** Interrupts all sessions. */
   interrupt(cause: Interruption): void {
-    for (const session of this.#sessions) session.interrupt(cause);
+    for (const session of this.#sessions.all()) session.interrupt(cause);
   }
 
   /** Ends what serves the sessions, once the last of them has ended. To be called when no new ones come. */

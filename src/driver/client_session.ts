@@ -41,6 +41,9 @@ const NOTHING_RELAYED = [0, 0] as const;
  * something finds.
  */
 export class ClientSession implements BoardedSession {
+  // For the board.
+  previous: BoardedSession | null = null;
+  next: BoardedSession | null = null;
   readonly listener: ListenerRuntime;
   readonly services: Services;
   readonly context: SessionContext;
@@ -78,6 +81,10 @@ export class ClientSession implements BoardedSession {
     this.deadline = services.clock.deadline(() => this.#expire());
     this.context = newSessionContext(accepted, listener, services);
     this.log = new SessionLog(listener.server, this.context, services);
+  }
+
+  get id(): string {
+    return this.context.id;
   }
 
   get server(): ServerRuntime {
@@ -134,7 +141,7 @@ export class ClientSession implements BoardedSession {
     const { metrics, board } = this.services;
     metrics.connectionOpened(this.listener.text);
     metrics.moved(null, this.#phase);
-    board?.enter(this.context.id, this);
+    board?.enter(this);
     if (this.server.rules.compat) this.log.introduce();
   }
 
@@ -352,7 +359,7 @@ export class ClientSession implements BoardedSession {
       clientHost: this.server.resolver === null ? null : this.clientHost,
     });
     metrics.moved(this.#phase, null);
-    board?.leave(this.context.id);
+    board?.leave(this);
     metrics.connectionClosed(this.listener.text, outcome, seconds);
   }
 }

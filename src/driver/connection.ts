@@ -23,6 +23,7 @@ import { admitHandshake, startTls } from "./client_handshake.ts";
 import { ClientSession } from "./client_session.ts";
 import { connectClient } from "./connect_client.ts";
 import { enter } from "./entrance.ts";
+import type { RosterMember } from "./roster.ts";
 import type { ListenerRuntime, Services } from "./runtime.ts";
 import { SESSION_OVER } from "./session_over.ts";
 import { ask, waitAfterRefusal } from "./sign_in.ts";
@@ -39,7 +40,10 @@ export interface ConnectionOwner {
 }
 
 /** Serves one accepted connection. */
-export class Connection implements Reader, Writer {
+export class Connection implements Reader, Writer, RosterMember<Connection> {
+  // For its owner.
+  previous: Connection | null = null;
+  next: Connection | null = null;
   readonly #session: ClientSession;
   readonly #owner: ConnectionOwner;
   #state: ClientState = initialClientState(false);

@@ -1,8 +1,10 @@
+import { Roster, type RosterMember } from "./roster.ts";
+
 /** How long a handshake is left in peace when there is no room for another, in milliseconds: most are over by then. */
 const PEACE_MS = 5_000;
 
 /** One handshake that is under way. */
-export interface HandshakeSlot {
+export interface HandshakeSlot extends RosterMember<HandshakeSlot> {
   /** Milliseconds of the clock. */
   readonly since: number;
   /** Ends it. */
@@ -17,7 +19,7 @@ export interface HandshakeSlot {
 export class HandshakeSlots {
   readonly #limit: number;
   /** In the order in which they began. */
-  readonly #taken = new Set<HandshakeSlot>();
+  readonly #taken = new Roster<HandshakeSlot>();
 
   /** `limit` 0 is none. */
   constructor(limit: number) {
@@ -27,20 +29,20 @@ export class HandshakeSlots {
   /** Takes a slot, or null where none is to be had; who takes one gives it back. */
   take(now: number, giveWay: () => void): HandshakeSlot | null {
     if (this.#taken.size >= this.#limit && !this.#makeRoom(now)) return null;
-    const slot = { since: now, giveWay };
+    const slot: HandshakeSlot = { since: now, giveWay, previous: null, next: null };
     this.#taken.add(slot);
     return slot;
   }
 
   /** Gives a slot back; one that gave way already may be given again. */
   give(slot: HandshakeSlot): void {
-    this.#taken.delete(slot);
+    this.#taken.remove(slot);
   }
 
   #makeRoom(now: number): boolean {
-    const [oldest] = this.#taken;
-    if (oldest === undefined || now - oldest.since < PEACE_MS) return false;
-    this.#taken.delete(oldest);
+    const oldest = this.#taken.first;
+    if (oldest === null || now - oldest.since < PEACE_MS) return false;
+    this.#taken.remove(oldest);
     oldest.giveWay();
     return true;
   }

@@ -1,5 +1,6 @@
 import type { SessionState } from "../ports/telemetry.ts";
 import type { Interruption } from "../session/joint.ts";
+import { Roster, type RosterMember } from "./roster.ts";
 
 /** What an operator may see of a session. Text from peers is held as byte strings. */
 export interface SessionFacts {
@@ -23,21 +24,23 @@ export interface SessionFacts {
 }
 
 /** A session as the board has it. */
-export interface BoardedSession {
+export interface BoardedSession extends RosterMember<BoardedSession> {
+  readonly id: string;
   facts(): SessionFacts;
   interrupt(cause: Interruption): void;
 }
 
-/** The open sessions of a thread by their id, for the operator. */
+/** The open sessions of a thread, for the operator. */
 export class SessionBoard {
-  readonly #sessions = new Map<string, BoardedSession>();
+  readonly #sessions = new Roster<BoardedSession>();
 
-  enter(id: string, session: BoardedSession): void {
-    this.#sessions.set(id, session);
+  enter(session: BoardedSession): void {
+    this.#sessions.add(session);
   }
 
-  leave(id: string): void {
-    this.#sessions.delete(id);
+  /** One that never came may leave, too. */
+  leave(session: BoardedSession): void {
+    this.#sessions.remove(session);
   }
 
   /** Facts of the sessions that `matches` takes, at most `most` of them, and how many there are. */
@@ -47,7 +50,7 @@ export class SessionBoard {
   ): { readonly total: number; readonly sessions: readonly SessionFacts[] } {
     let total = 0;
     const sessions: SessionFacts[] = [];
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions.all()) {
       const facts = session.facts();
       if (!matches(facts)) continue;
       total++;
@@ -58,7 +61,7 @@ export class SessionBoard {
 
   /** Ends a session; false when there is none with this id. */
   end(id: string): boolean {
-    const session = this.#sessions.get(id);
+    const session = this.#sessions.all().find((session) => session.id === id);
     session?.interrupt("dismiss");
     return session !== undefined;
   }

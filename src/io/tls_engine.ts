@@ -14,6 +14,7 @@ import process from "node:process";
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { TlsFacts } from "../ports/transport.ts";
+import { DEAD_HANDLES } from "./dead_handles.ts";
 
 /** What of the runtime's handle is used. Methods return 0 where they can fail and did not. */
 interface Handle {
@@ -311,6 +312,7 @@ export class TlsEngine {
     this.#released = true;
     this.#handle.destroySsl();
     this.#handle.close();
+    DEAD_HANDLES.count();
   }
 }
 

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { ConnectionError, type Transport } from "../ports/transport.ts";
 import { ByteStreamDuplex } from "./byte_stream_duplex.ts";
 import { connectionLost, isReset, silent, tlsError } from "./connection_errors.ts";
+import { DEAD_HANDLES } from "./dead_handles.ts";
 import { alertFor } from "./tls_alerts.ts";
 import { ReceivedOctets } from "./tls_transport.ts";
 
@@ -75,6 +76,7 @@ function listen(
     // A bad record after the handshake: node:tls raises 'error' for it only on sockets of its own servers.
     socket.on("_tlsError", fail);
     socket.on("close", () => {
+      DEAD_HANDLES.count();
       received.fail(() => connectionLost("read"));
       lost();
     });

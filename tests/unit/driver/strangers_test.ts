@@ -160,6 +160,22 @@ Deno.test("a handshake that has taken five seconds gives way where there is no r
   assert.deepEqual([takes(handshakes), takes(handshakes)], [true, false]);
 });
 
+Deno.test("the oldest handshake gives way, once, and no other", () => {
+  const handshakes = new HandshakeSlots(2);
+  const gaveWay: string[] = [];
+  const take = (name: string, now: number) => handshakes.take(now, () => gaveWay.push(name));
+  const first = take("first", 0);
+  take("second", 1_000);
+  assert.notEqual(take("third", 5_000), null);
+  assert.deepEqual(gaveWay, ["first"]);
+  assert.equal(take("fourth", 5_001), null);
+  // That it is given back makes no room: it has none any more.
+  handshakes.give(first!);
+  assert.equal(take("fourth", 5_001), null);
+  assert.notEqual(take("fourth", 6_000), null);
+  assert.deepEqual(gaveWay, ["first", "second"]);
+});
+
 Deno.test("STARTTLS over ssl_max_handshakes gets 454, and works when a handshake has ended", async () => {
   const handshakes = new HandshakeSlots(1);
   await withBench({ ...STARTTLS, handshakes }, async (first) => {
